@@ -1,0 +1,73 @@
+//! The door to the disk: named records, each put whole and durably.
+
+pub mod directory;
+pub mod disk;
+pub mod memory;
+pub mod slot;
+
+use crate::error::{Code, Report};
+
+/// Where a record lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Shelf {
+    /// Payments with something left to do.
+    Open,
+    /// Tombstones.
+    Closed,
+}
+
+/// Why a store could not do it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// Another process holds it.
+    InUse,
+    /// No room.
+    Full,
+    /// Read or write error; English text for the log.
+    Broken(String),
+    /// The record is there but cannot be trusted; it has been set aside.
+    Damaged(String),
+}
+
+impl StoreError {
+    /// What the caller is told.
+    pub fn report(&self) -> Report {
+        match self {
+            StoreError::InUse => {
+                Report::new(Code::StorageInUse, "another process uses this journal")
+            }
+            StoreError::Full => Report::new(Code::StorageFull, "the journal is full"),
+            StoreError::Broken(why) => Report::new(Code::Storage, why.clone()),
+            StoreError::Damaged(why) => Report::new(Code::DamagedRecord, why.clone()),
+        }
+    }
+}
+
+/// What `each` found under a name.
+pub enum Found {
+    /// The bytes last put.
+    Record(Vec<u8>),
+    /// The bytes of an older put: the newest was lost to a fault. Read the server before anything else.
+    Older(Vec<u8>),
+    /// Damaged, and set aside; why.
+    Damaged(String),
+}
+
+/// Four operations on named records. `name` is the payment's reference (`^[a-zA-Z0-9-]{8,64}$`, case-sensitive).
+pub trait Store: Send + Sync {
+    /// Puts a record; when it returns `Ok` the bytes survive a power cut, and when it returns an error the bytes
+    /// before still do.
+    fn put(&self, shelf: Shelf, name: &str, bytes: &[u8]) -> Result<(), StoreError>;
+    /// The bytes last put; `None` if there are none.
+    fn get(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// Removes a record. May come back after a power cut; no promise hangs on it.
+    fn remove(&self, shelf: Shelf, name: &str) -> Result<(), StoreError>;
+    /// Visits every record of a shelf, damaged ones too. `visit` returns false to stop.
+    fn each(
+        &self,
+        shelf: Shelf,
+        visit: &mut dyn FnMut(&str, Found) -> bool,
+    ) -> Result<(), StoreError>;
+    /// Wipes what older versions of the record still hold (a phone number that has served); best effort.
+    fn forget_older(&self, shelf: Shelf, name: &str);
+}

@@ -1,0 +1,89 @@
+//! The door to the network: one request out, one answer back, and above all whether a byte may have left.
+
+use crate::error::Cause;
+
+/// HTTP method of a request; the APIs of a ride need no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; changes nothing.
+    Get,
+    /// Writes.
+    Post,
+}
+
+/// One request, whole.
+///
+/// No `Debug`: headers hold secrets.
+pub struct Request {
+    /// Method.
+    pub method: Method,
+    /// Absolute URL: https, or http to a loopback address.
+    pub url: String,
+    /// Header names and values, in the order of sending. Checked already: no line breaks, visible ASCII.
+    pub headers: Vec<(&'static str, zeroize::Zeroizing<String>)>,
+    /// The exact bytes of the body; empty for none.
+    pub body: Vec<u8>,
+    /// Time limit of the whole exchange, name lookup and handshake included, in milliseconds.
+    pub limit_ms: u32,
+    /// Time limit of name lookup, connection and handshake, in milliseconds.
+    pub connect_limit_ms: u32,
+    /// The longest body that is accepted, in bytes; a longer one is `Cause::BadAnswer`.
+    pub max_body: usize,
+}
+
+/// The servers' answer.
+#[derive(Clone, Debug, Default)]
+pub struct Response {
+    /// HTTP status.
+    pub status: u16,
+    /// Seconds of `Retry-After` in milliseconds, if the header was there and a number.
+    pub retry_after_ms: Option<u32>,
+    /// `Date` of the answer in Unix milliseconds, if it was there and readable.
+    pub date_ms: Option<i64>,
+    /// The body, whole.
+    pub body: Vec<u8>,
+}
+
+/// An exchange that gave no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// `false` only if it is certain that no byte of the request left this machine. Any doubt is `true`; a reused
+    /// connection that turns out dead is doubt.
+    pub may_have_left: bool,
+    /// What broke.
+    pub cause: Cause,
+    /// English, for the log; no secret.
+    pub detail: String,
+}
+
+/// What an exchange cost, also when it failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Bytes given to the network (TCP payload, so TLS included where the transport can see it).
+    pub sent: u64,
+    /// Bytes taken from the network.
+    pub received: u64,
+}
+
+/// Whether a wait goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Go on.
+    GoOn,
+    /// End now, in the middle if need be.
+    Stop,
+}
+
+/// Sends requests. Shared by threads; one exchange does not wait for another.
+pub trait Transport: Send + Sync {
+    /// Carries out one exchange. `watch` is called about every 200 ms, at the latest every second, through name lookup, connect, handshake,
+    /// sending and receiving, and ends the exchange at once when it says so.
+    fn exchange(
+        &self,
+        request: &Request,
+        watch: &mut dyn FnMut() -> Flow,
+    ) -> (Result<Response, Failure>, Traffic);
+}
+
+#[cfg(feature = "https")]
+pub mod https;
