@@ -25,7 +25,7 @@ pub enum StoreError {
     Full,
     /// Read or write error; English text for the log.
     Broken(String),
-    /// The record is there but cannot be trusted; it has been set aside.
+    /// The record is there but cannot be trusted. Whatever is left of it is kept.
     Damaged(String),
 }
 
@@ -49,20 +49,25 @@ pub enum Found {
     Record(Vec<u8>),
     /// The bytes of an older put: the newest was lost to a fault. Read the server before anything else.
     Older(Vec<u8>),
-    /// Damaged, and set aside; why.
+    /// Damaged, and kept where an engineer finds it; why.
     Damaged(String),
 }
 
 /// Four operations on named records. `name` is the payment's reference (`^[a-zA-Z0-9-]{8,64}$`, case-sensitive).
 pub trait Store: Send + Sync {
     /// Puts a record; when it returns `Ok` the bytes survive a power cut, and when it returns an error the bytes
-    /// before still do.
+    /// before still do. After an error these bytes may be found by a later start, as after a power cut in the middle,
+    /// but never once another put of the name has returned `Ok`.
+    ///
+    /// A closed record ends the open one that was put before it: should the power fail before `remove`, the next start
+    /// does it. An open record put after the closed one stays beside it. A put also answers an earlier damage.
     fn put(&self, shelf: Shelf, name: &str, bytes: &[u8]) -> Result<(), StoreError>;
-    /// The bytes last put; `None` if there are none.
+    /// The bytes last put; `None` if there are none. `Damaged` also if only an older version is left; `each` has that.
     fn get(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
     /// Removes a record. May come back after a power cut; no promise hangs on it.
     fn remove(&self, shelf: Shelf, name: &str) -> Result<(), StoreError>;
-    /// Visits every record of a shelf, damaged ones too. `visit` returns false to stop.
+    /// Visits every record of a shelf in the order of names, damaged ones too. `visit` returns false to stop; it may use
+    /// the store.
     fn each(
         &self,
         shelf: Shelf,

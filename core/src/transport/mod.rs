@@ -36,7 +36,7 @@ pub struct Request {
 pub struct Response {
     /// HTTP status.
     pub status: u16,
-    /// Seconds of `Retry-After` in milliseconds, if the header was there and a number.
+    /// `Retry-After` as milliseconds from now, if the header was there and readable, as seconds or as a date.
     pub retry_after_ms: Option<u32>,
     /// `Date` of the answer in Unix milliseconds, if it was there and readable.
     pub date_ms: Option<i64>,
@@ -81,7 +81,7 @@ pub trait Transport: Send + Sync {
     fn exchange(
         &self,
         request: &Request,
-        watch: &mut dyn FnMut() -> Flow,
+        watch: std::rc::Rc<dyn Fn() -> Flow>,
     ) -> (Result<Response, Failure>, Traffic);
 }
 

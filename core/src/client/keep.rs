@@ -1,0 +1,445 @@
+//! The payments in memory and in the journal: what is loaded, found, kept and closed.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::snapshot::{Snapshot, CUSTOMER_WINDOW_MS};
+use super::Client;
+use crate::error::{Cause, Code, Report};
+use crate::journal::{Found, Shelf, StoreError};
+use crate::log::Level;
+use crate::payment::{Course, Now, Payment, Progress, Record, Unsaved, RECORD_FORMAT};
+use crate::recovery::Goal;
+use crate::reference::Reference;
+
+/// Closed payments kept in memory; older ones are in the journal.
+const CLOSED_IN_MEMORY: usize = 32;
+/// A trip whose payment was captured less than this ago has been paid; later the number may have started again.
+const TRIP_MEMORY_MS: i64 = 24 * 3_600_000;
+
+/// Trips paid lately: trip -> (reference, when it was closed).
+pub(super) type ClosedTrips = Mutex<HashMap<String, (String, i64)>>;
+
+/// One payment, shared by the calls that work on it.
+pub(super) struct Slot {
+    name: String,
+    live: Mutex<Live>,
+}
+
+/// The payment behind the lock.
+pub(super) struct Live {
+    pub payment: Payment,
+    /// A call carries out a step; others wait, without holding the lock.
+    pub in_step: bool,
+    /// What the host was last told.
+    pub reported: Option<Snapshot>,
+    /// Counts changes, so that a call that waits sees what another did.
+    pub version: u64,
+}
+
+impl Slot {
+    fn new(payment: Payment) -> Slot {
+        Slot {
+            name: payment.record.reference.as_str().to_string(),
+            live: Mutex::new(Live {
+                payment,
+                in_step: false,
+                reported: None,
+                version: 0,
+            }),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Live> {
+        // A panic in between is caught above and poisons the client as a whole.
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn with<T>(&self, look: impl FnOnce(&Payment) -> T) -> T {
+        look(&self.lock().payment)
+    }
+
+    pub fn snapshot(&self, now: Now) -> Snapshot {
+        Snapshot::of(&self.lock().payment, now)
+    }
+
+    /// Loaded from disk and not read since, with the create known to have arrived or in doubt.
+    pub fn needs_a_look(&self) -> bool {
+        self.with(|p| {
+            p.course.stale
+                && p.record.closed_at == 0
+                && !matches!(p.record.create.progress, Progress::Refused(_))
+        })
+    }
+
+    pub fn note_code(&self, code: Code, now: Now) -> Snapshot {
+        let mut live = self.lock();
+        live.payment.record.last_code = code.number();
+        Snapshot::of(&live.payment, now)
+    }
+}
+
+impl Client {
+    fn shelf(&self) -> MutexGuard<'_, HashMap<String, Arc<Slot>>> {
+        self.payments.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads every open record. Damaged ones are known by name and stop nothing.
+    pub(super) fn load_journal(&self) -> Result<(), Report> {
+        let mut found: Vec<Record> = Vec::new();
+        let mut damaged: HashMap<String, String> = HashMap::new();
+        self.doors
+            .store
+            .each(Shelf::Open, &mut |name, what| {
+                match what {
+                    Found::Record(bytes) | Found::Older(bytes) => match read_record(name, &bytes) {
+                        Ok(record) => found.push(record),
+                        Err(why) => drop(damaged.insert(name.to_string(), why)),
+                    },
+                    Found::Damaged(why) => drop(damaged.insert(name.to_string(), why)),
+                }
+                true
+            })
+            .map_err(|e| e.report())?;
+        let now = self.now();
+        let mut payments = self.shelf();
+        for record in found {
+            let course =
+                Course::resume(&record, now, CUSTOMER_WINDOW_MS, self.config.poll.every_ms);
+            let name = record.reference.as_str().to_string();
+            payments.insert(name, Arc::new(Slot::new(Payment { record, course })));
+        }
+        drop(payments);
+        for (name, why) in &damaged {
+            self.log(
+                Level::Error,
+                &format!("{name}: the record is damaged: {why}"),
+            );
+        }
+        *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = damaged;
+        Ok(())
+    }
+
+    /// A payment in memory or in the journal.
+    pub(super) fn find(&self, reference: &str) -> Result<Arc<Slot>, Report> {
+        let reference = Reference::parse("reference", reference)?;
+        let name = reference.as_str();
+        if let Some(slot) = self.shelf().get(name) {
+            return Ok(slot.clone());
+        }
+        if let Some(why) = self.damaged_reason(name) {
+            return Err(Report::new(
+                Code::DamagedRecord,
+                format!("the record of this reference is damaged: {why}"),
+            ));
+        }
+        let bytes = match self.doors.store.get(Shelf::Closed, name) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => {
+                return Err(Report::new(
+                    Code::NoSuchPayment,
+                    "no record of this reference",
+                ))
+            }
+            Err(e) => return Err(e.report()),
+        };
+        let record = read_record(name, &bytes).map_err(|why| StoreError::Damaged(why).report())?;
+        let mut course = Course::resume(
+            &record,
+            self.now(),
+            CUSTOMER_WINDOW_MS,
+            self.config.poll.every_ms,
+        );
+        course.create_may_have_left = false;
+        let mut payments = self.shelf();
+        let slot = payments
+            .entry(name.to_string())
+            .or_insert_with(|| Arc::new(Slot::new(Payment { record, course })));
+        Ok(slot.clone())
+    }
+
+    fn damaged_reason(&self, name: &str) -> Option<String> {
+        self.damaged
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .cloned()
+    }
+
+    /// Damaged records by name.
+    pub(super) fn damaged_names(&self) -> Vec<String> {
+        let damaged = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names: Vec<String> = damaged.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// Every payment in memory, in the order of their intents.
+    pub(super) fn slots(&self) -> Vec<Arc<Slot>> {
+        let mut list: Vec<(i64, Arc<Slot>)> = self
+            .shelf()
+            .values()
+            .map(|s| (s.with(|p| p.record.created_at), s.clone()))
+            .collect();
+        list.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.name.cmp(&b.1.name)));
+        list.into_iter().map(|(_, s)| s).collect()
+    }
+
+    /// Keeps a new payment: on disk first. Two threads with one reference or one trip: the second sees the first.
+    pub(super) fn keep_new(&self, payment: Payment) -> Result<Arc<Slot>, Report> {
+        let name = payment.record.reference.as_str().to_string();
+        let mut payments = self.shelf();
+        if payments.contains_key(&name) {
+            return Err(Report::new(
+                Code::ReferenceInUse,
+                "another thread has just used this reference",
+            ));
+        }
+        self.check_trip_is_free(&payments, &payment.record)?;
+        let bytes = write_record(&payment.record)?;
+        self.doors
+            .store
+            .put(Shelf::Open, &name, &bytes)
+            .map_err(|e| e.report())?;
+        let slot = Arc::new(Slot::new(payment));
+        payments.insert(name, slot.clone());
+        forget_closed(&mut payments);
+        drop(payments);
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.report(&slot);
+        Ok(slot)
+    }
+
+    fn check_trip_is_free(
+        &self,
+        payments: &HashMap<String, Arc<Slot>>,
+        new: &Record,
+    ) -> Result<(), Report> {
+        if new.trip.is_empty() || new.part {
+            return Ok(());
+        }
+        let taken = |reference: &str| {
+            Err(Report::new(
+                Code::TripInUse,
+                format!("payment {reference} of this trip is alive or paid"),
+            ))
+        };
+        for slot in payments.values() {
+            let alive = slot.with(|p| {
+                let r = &p.record;
+                let refunded =
+                    r.aggregate.captured > 0 && r.aggregate.refunded >= r.aggregate.captured;
+                r.trip == new.trip && r.closed_at == 0 && !r.is_dead() && !r.given_up && !refunded
+            });
+            if alive {
+                return taken(slot.name());
+            }
+        }
+        let closed = self.closed_trips()?;
+        let closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
+        match closed.get(&new.trip) {
+            Some((reference, at)) if (new.created_at - at).abs() < TRIP_MEMORY_MS => {
+                taken(reference)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Trips that were paid, read from the tombstones once, when a trip is first asked for.
+    fn closed_trips(&self) -> Result<&ClosedTrips, Report> {
+        self.closed_trips.get_or_try_init(|| {
+            let mut trips = HashMap::new();
+            self.doors
+                .store
+                .each(Shelf::Closed, &mut |name, what| {
+                    if let Found::Record(bytes) = what {
+                        if let Ok(record) = read_record(name, &bytes) {
+                            note_paid_trip(&mut trips, &record);
+                        }
+                    }
+                    true
+                })
+                .map_err(|e| e.report())?;
+            Ok(Mutex::new(trips))
+        })
+    }
+
+    /// Writes an intent: the changed record is on disk before the payment in memory changes.
+    pub(super) fn record_intent(
+        &self,
+        slot: &Arc<Slot>,
+        change: impl FnOnce(&mut Payment, Now) -> Result<(bool, Goal), Report>,
+    ) -> Result<Goal, Report> {
+        let mut live = slot.lock();
+        if self.is_elsewhere(&live.payment.record) {
+            return Err(elsewhere());
+        }
+        let mut next = live.payment.clone();
+        let (changed, goal) = change(&mut next, self.now())?;
+        next.course.blocked = None;
+        next.course.receipt_blocked = None;
+        if changed {
+            let was_closed = live.payment.record.closed_at != 0;
+            next.record.closed_at = 0;
+            self.put_open(&next.record)?;
+            if was_closed {
+                // The newer version counts wherever it is found; the tombstone is only in the way.
+                drop(self.doors.store.remove(Shelf::Closed, slot.name()));
+            }
+            next.course.unsaved = Unsaved::Nothing;
+            live.version += 1;
+        }
+        live.payment = next;
+        drop(live);
+        if changed {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            self.report(slot);
+        }
+        Ok(goal)
+    }
+
+    /// A new call may find that what blocked the last one has changed.
+    pub(super) fn unblock(&self, slot: &Arc<Slot>) {
+        let mut live = slot.lock();
+        live.payment.course.blocked = None;
+        live.payment.course.receipt_blocked = None;
+    }
+
+    fn put_open(&self, record: &Record) -> Result<(), Report> {
+        let bytes = write_record(record)?;
+        self.doors
+            .store
+            .put(Shelf::Open, record.reference.as_str(), &bytes)
+            .map_err(|e| e.report())
+    }
+
+    /// Writes what must be on disk, and closes a payment with nothing left to do. An error leaves it marked as unsaved, so
+    /// that nothing is sent before it has been written.
+    pub(super) fn save(&self, live: &mut Live) -> Result<(), Report> {
+        let record = &mut live.payment.record;
+        if record.closed_at == 0 && record.is_finished() {
+            let tombstone = record.tombstone(self.doors.clock.wall_ms());
+            let bytes = write_record(&tombstone)?;
+            let name = record.reference.as_str().to_string();
+            let put = self.doors.store.put(Shelf::Closed, &name, &bytes);
+            put.map_err(|e| e.report().because(Cause::StorageAfterAnswer))?;
+            drop(self.doors.store.remove(Shelf::Open, &name));
+            if let Some(trips) = self.closed_trips.get() {
+                let mut trips = trips.lock().unwrap_or_else(PoisonError::into_inner);
+                note_paid_trip(&mut trips, &tombstone);
+            }
+            *record = tombstone;
+        } else if live.payment.course.unsaved == Unsaved::Must && record.closed_at == 0 {
+            self.put_open(record)
+                .map_err(|r| r.because(Cause::StorageAfterAnswer))?;
+            if record.create.body.is_none() {
+                // The older version still holds the phone number.
+                self.doors
+                    .store
+                    .forget_older(Shelf::Open, record.reference.as_str());
+            }
+        } else {
+            return Ok(());
+        }
+        live.payment.course.unsaved = Unsaved::Nothing;
+        Ok(())
+    }
+
+    /// Tells the host if a payment looks different from what it was told last.
+    pub(super) fn report(&self, slot: &Arc<Slot>) {
+        let mut live = slot.lock();
+        let now = Snapshot::of(&live.payment, self.now());
+        if live
+            .reported
+            .as_ref()
+            .is_some_and(|old| same_but_for_counters(old, &now))
+        {
+            return;
+        }
+        live.reported = Some(now.clone());
+        drop(live);
+        self.doors.hooks.on_payment(&now);
+    }
+
+    /// Belongs to another sales unit or other servers: listed, never touched.
+    pub(super) fn is_elsewhere(&self, record: &Record) -> bool {
+        record.msn != self.config.credentials.msn || record.environment != self.environment
+    }
+}
+
+/// What is told about a record that these credentials cannot settle.
+pub(super) fn elsewhere() -> Report {
+    Report::new(
+        Code::NotPermitted,
+        "the payment belongs to another sales unit or other servers",
+    )
+}
+
+fn same_but_for_counters(old: &Snapshot, new: &Snapshot) -> bool {
+    let mut old = old.clone();
+    old.next_ms = new.next_ms;
+    old.requests = new.requests;
+    old.bytes_sent = new.bytes_sent;
+    old.bytes_received = new.bytes_received;
+    old.last_code = new.last_code;
+    old == *new
+}
+
+fn note_paid_trip(trips: &mut HashMap<String, (String, i64)>, record: &Record) {
+    let paid = record.aggregate.captured > record.aggregate.refunded;
+    if !record.trip.is_empty() && paid && !record.part {
+        trips.insert(
+            record.trip.clone(),
+            (record.reference.as_str().to_string(), record.closed_at),
+        );
+    }
+}
+
+/// Drops closed payments that no call works on, oldest first, when there are many.
+fn forget_closed(payments: &mut HashMap<String, Arc<Slot>>) {
+    let mut closed: Vec<(i64, String)> = payments
+        .iter()
+        .filter(|(_, s)| Arc::strong_count(s) == 1)
+        .filter_map(|(name, s)| {
+            let at = s.with(|p| p.record.closed_at);
+            (at != 0).then(|| (at, name.clone()))
+        })
+        .collect();
+    if closed.len() > CLOSED_IN_MEMORY {
+        closed.sort();
+        for (_, name) in &closed[..closed.len() - CLOSED_IN_MEMORY] {
+            payments.remove(name);
+        }
+    }
+}
+
+fn write_record(record: &Record) -> Result<Vec<u8>, Report> {
+    serde_json::to_vec(record)
+        .map_err(|e| Report::new(Code::Internal, format!("the record cannot be written: {e}")))
+}
+
+pub(super) fn read_record(name: &str, bytes: &[u8]) -> Result<Record, String> {
+    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(not_a_record)?;
+    let format = value.get("format").and_then(serde_json::Value::as_u64);
+    if format != Some(u64::from(RECORD_FORMAT)) {
+        return Err(format!(
+            "written in format {}, this version reads format {RECORD_FORMAT}",
+            format.map_or("?".to_string(), |f| f.to_string())
+        ));
+    }
+    let record: Record = serde_json::from_value(value).map_err(not_a_record)?;
+    if record.reference.as_str() != name {
+        return Err(format!("holds the record of {}", record.reference));
+    }
+    Ok(record)
+}
+
+/// Errors of the parser quote what they found: no digits of a phone number may pass.
+fn not_a_record(e: serde_json::Error) -> String {
+    crate::vipps::problem::mask_digits(&format!("not a record: {e}"))
+}

@@ -1,0 +1,409 @@
+//! The journal as a directory of small files that an engineer can read with `cat`.
+//!
+//! ```text
+//! lock                   held with flock by the process that uses the journal
+//! open/taxi-0815-42.a    a payment with something left to do: two slots,
+//! open/taxi-0815-42.b    of which the one with the higher `seq` counts
+//! closed/taxi-0815-41    a tombstone
+//! damaged/taxi-0815-40.1 what could not be read as a record, phone number blanked
+//! ```
+//!
+//! An upper-case letter `X` of a reference is `_x` in a file name, for file systems that ignore case.
+//!
+//! # What is promised
+//!
+//! With a disk that honours sync, after a crash or a power cut at any moment:
+//!
+//! - A record is the one whose put last returned `Ok`, or one whose put came after it and did not: because it was under
+//!   way, or because it returned an error. No later put, once it has returned `Ok`, is ever overtaken by such a one.
+//! - **A put that returned an error is normally undone** on the disk too, and surely undone within this process. Only if
+//!   the disk fails the undoing as well (removing the file and syncing the directory) may its record be found after the
+//!   next start, as if the power had failed during that put. There is no system call with which to prevent that; a
+//!   caller that treats an intent that it finds as *perhaps sent* is right in all cases.
+//! - What `open` has found is durable before it is told, so that nobody acts on what a second power cut takes back.
+//! - A newer version of a payment counts, whichever shelf it is on: a tombstone that is put after the open record ends
+//!   that record even if the power fails before its removal; an open record put after the tombstone stays.
+//! - If the second slot of a payment holds something that is not a record, then the newest version may be lost, and
+//!   what remains is `Found::Older`. After a power cut during a put this is a false alarm; the disk cannot tell.
+//!
+//! With a disk that lies about sync, versions may be lost unnoticed; what is found is still whole.
+
+mod aside;
+mod closed;
+mod entry;
+mod names;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::disk::{Disk, DiskError, Lock, SyncStats};
+use super::slot::MAX_RECORD;
+use super::{Found, Shelf, Store, StoreError};
+use aside::Aside;
+use entry::{Entry, Examined};
+use names::{Files, Kind, Side};
+
+pub(super) use names::check_name;
+
+/// A journal in a directory. Dropping it frees the directory for others.
+pub struct Directory {
+    inner: Mutex<Inner>,
+    disk: Arc<dyn Disk>,
+    _lock: Lock,
+}
+
+struct Inner {
+    files: Files,
+    open: BTreeMap<String, Entry>,
+    aside: Aside,
+    /// Open records were removed, and `open/` has not been synced for it.
+    loose_removals: bool,
+}
+
+impl Directory {
+    /// Opens the journal in `path`, which is created if need be, and recovers what a crash has left.
+    ///
+    /// Reads the open payments and not the closed ones. A damaged record is no error here; `each` reports it. Fails with
+    /// `InUse` if another `Directory`, in this process or another, has it open.
+    pub fn open(path: &Path, disk: Arc<dyn Disk>) -> Result<Directory, StoreError> {
+        // A firmware that changes its working directory later must not lose its journal.
+        let root = std::path::absolute(path)
+            .map_err(|e| StoreError::Broken(format!("no journal at {}: {e}", path.display())))?;
+        let files = Files {
+            disk: disk.clone(),
+            open: root.join("open"),
+            closed: root.join("closed"),
+            damaged: root.join("damaged"),
+        };
+        make_directories(&files, &root)?;
+        let lock = disk.lock(&root.join("lock"))?;
+        let aside = Aside::load(&files)?;
+        let mut inner = Inner {
+            files,
+            open: BTreeMap::new(),
+            aside,
+            loose_removals: false,
+        };
+        inner.recover()?;
+        Ok(Directory {
+            inner: Mutex::new(inner),
+            disk,
+            _lock: lock,
+        })
+    }
+
+    /// What syncs have cost since the disk was made: the part of a call's time that no limit can bound.
+    pub fn stats(&self) -> SyncStats {
+        self.disk.stats()
+    }
+
+    fn inner(&self) -> Result<MutexGuard<'_, Inner>, StoreError> {
+        self.inner
+            .lock()
+            .map_err(|_| StoreError::Broken("the journal stopped at a panic".into()))
+    }
+}
+
+/// Makes what is missing and puts it on the medium. The lock file is made after all that: while it is missing, a process
+/// may have died between making a directory and syncing it, so everything is synced once more.
+fn make_directories(files: &Files, root: &Path) -> Result<(), DiskError> {
+    let disk = &*files.disk;
+    let made = make_path(disk, root)?;
+    let first = !disk.list(root)?.iter().any(|name| name == "lock");
+    if first && !made {
+        match disk.sync_dir(root.parent().unwrap_or(root)) {
+            // Somebody else's directory, in which somebody else has made ours.
+            Err(DiskError::Denied(_)) => {}
+            result => result?,
+        }
+    }
+    let mut made = false;
+    for dir in [&files.open, &files.closed, &files.damaged] {
+        made |= disk.make_dir(dir)?;
+    }
+    match made || first {
+        true => disk.sync_dir(root),
+        false => Ok(()),
+    }
+}
+
+fn make_path(disk: &dyn Disk, dir: &Path) -> Result<bool, DiskError> {
+    let parent = dir.parent().unwrap_or(dir);
+    let made = match disk.make_dir(dir) {
+        Err(DiskError::Missing) if parent != dir => {
+            make_path(disk, parent)?;
+            disk.make_dir(dir)?
+        }
+        result => result?,
+    };
+    if made {
+        disk.sync_dir(parent)?;
+    }
+    Ok(made)
+}
+
+impl Inner {
+    fn recover(&mut self) -> Result<(), StoreError> {
+        let disk = self.files.disk.clone();
+        let mut closed = BTreeSet::new();
+        for file in disk.list(&self.files.closed)? {
+            match names::parse(&file) {
+                Some((name, Kind::Tombstone)) => drop(closed.insert(name)),
+                Some((_, Kind::Temp)) => self.sweep(self.files.closed.join(&file)),
+                _ => {}
+            }
+        }
+        // Before an open record is removed for the sake of a tombstone, the tombstone's name must be durable.
+        disk.sync_dir(&self.files.closed)?;
+
+        let mut open = BTreeSet::new();
+        for file in disk.list(&self.files.open)? {
+            match names::parse(&file) {
+                Some((name, Kind::Slot(_))) => drop(open.insert(name)),
+                Some((_, Kind::Temp)) => self.sweep(self.files.open.join(&file)),
+                _ => {}
+            }
+        }
+        for name in open {
+            let ended = match closed.contains(&name) {
+                true => closed::read(&self.files, &mut self.aside, &name)
+                    .ok()
+                    .flatten()
+                    .map(|tombstone| tombstone.seq),
+                false => None,
+            };
+            self.admit(&name, None, ended);
+            if let Some(entry) = self.open.get_mut(&name) {
+                entry.settle(&self.files, &name);
+            }
+        }
+        // Makes durable what a killed process has left, and what was cleaned up above.
+        disk.sync_dir(&self.files.open)?;
+        Ok(())
+    }
+
+    /// Best effort: what cannot be removed is removed next time.
+    fn sweep(&self, path: PathBuf) {
+        let _ = self.files.disk.remove(&path);
+    }
+
+    /// Reads the slots of a name and remembers what they are. `ended` is the version of the tombstone, if there is one.
+    fn admit(&mut self, name: &str, before: Option<&Entry>, ended: Option<u64>) {
+        let over = |newest: Option<u64>| newest.zip(ended).is_some_and(|(open, end)| open < end);
+        let top = before.map_or(0, |entry| entry.top());
+        let files = &self.files;
+        match entry::examine(files, name, before) {
+            Examined::Nothing if before.is_some() => {
+                let gone = "the record's files have disappeared".to_owned();
+                self.open.insert(name.to_owned(), Entry::stuck(gone, top));
+            }
+            Examined::Nothing => {
+                let _ = files.discard(&files.slot(name, Side::B));
+            }
+            Examined::Entry(mut entry, newest) => {
+                entry.use_up(ended.unwrap_or(0));
+                // A tombstone was put and the power failed before the removal.
+                if over(newest) && entry.remove(files, &mut self.aside, name).is_ok() {
+                    return;
+                }
+                self.open.insert(name.to_owned(), entry);
+            }
+            Examined::Damaged(mut copies, why, newest) => {
+                if copies.is_empty() {
+                    // Two empty files: an empty copy keeps the name known.
+                    copies.push(Vec::new());
+                }
+                let mut kept = Ok(());
+                if !over(newest) {
+                    let aside = &mut self.aside;
+                    kept = copies
+                        .iter()
+                        .try_for_each(|copy| aside.keep(files, Shelf::Open, name, copy, &why));
+                }
+                // The copies are durable before the originals go; if there can be no copy, the originals stay.
+                let gone = kept
+                    .and_then(|()| files.discard(&files.slot(name, Side::A)))
+                    .and_then(|()| files.discard(&files.slot(name, Side::B)));
+                if gone.is_err() {
+                    self.open.insert(name.to_owned(), Entry::stuck(why, top));
+                }
+            }
+        }
+    }
+
+    fn find_open(&mut self, name: &str) -> Option<Found> {
+        for again in [true, false] {
+            let Some(entry) = self.open.get(name) else {
+                break;
+            };
+            match entry.find(&self.files, name) {
+                Ok(Some(found)) => return Some(found),
+                Ok(None) => break,
+                Err(()) if again => {
+                    let before = self.open.remove(name);
+                    self.admit(name, before.as_ref(), None);
+                }
+                Err(()) => {
+                    let why = entry.unreadable().unwrap_or("cannot be read");
+                    return Some(Found::Damaged(why.to_owned()));
+                }
+            }
+        }
+        let why = self.aside.reason(Shelf::Open, name)?;
+        Some(Found::Damaged(why.clone()))
+    }
+
+    fn find_closed(&mut self, name: &str) -> Result<Option<Found>, StoreError> {
+        match closed::read(&self.files, &mut self.aside, name) {
+            Ok(slot) => Ok(slot.map(|slot| Found::Record(slot.record))),
+            Err(StoreError::Damaged(why)) => Ok(Some(Found::Damaged(why))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn find(&mut self, shelf: Shelf, name: &str) -> Result<Option<Found>, StoreError> {
+        match shelf {
+            Shelf::Open => Ok(self.find_open(name)),
+            Shelf::Closed => self.find_closed(name),
+        }
+    }
+
+    fn put_open(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        if !self.open.contains_key(name) {
+            // A payment that is opened again must be newer than its tombstone.
+            let top = match closed::read(&self.files, &mut self.aside, name) {
+                Ok(slot) => slot.map_or(0, |slot| slot.seq),
+                Err(_) if self.aside.reason(Shelf::Closed, name).is_some() => 0,
+                Err(error) => return Err(error),
+            };
+            self.open.insert(name.to_owned(), Entry::new(top));
+        }
+        let Inner {
+            files, open, aside, ..
+        } = self;
+        match open.get_mut(name) {
+            Some(entry) => entry.put(files, aside, name, bytes),
+            None => Err(StoreError::Broken("no such payment".into())),
+        }
+    }
+
+    fn put_closed(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let entry = self.open.get_mut(name);
+        if entry.as_ref().is_some_and(|e| e.is_newer_library()) {
+            return Err(StoreError::Damaged(
+                "the open record was written by a newer version of this library".into(),
+            ));
+        }
+        let top = entry.as_ref().map_or(0, |e| e.top());
+        let seq = closed::put(&self.files, &mut self.aside, top, name, bytes)?;
+        if let Some(entry) = entry {
+            entry.use_up(seq);
+        }
+        Ok(())
+    }
+
+    fn remove_open(&mut self, name: &str) -> Result<(), StoreError> {
+        if let Some(entry) = self.open.get_mut(name) {
+            self.loose_removals = true;
+            entry.remove(&self.files, &mut self.aside, name)?;
+            self.open.remove(name);
+        }
+        Ok(())
+    }
+
+    /// What the tombstone ended must be gone for good before the tombstone goes, or it would come to life again.
+    fn remove_closed(&mut self, name: &str) -> Result<(), StoreError> {
+        let known = self.aside.reason(Shelf::Closed, name).is_some();
+        let seq = match closed::read(&self.files, &mut self.aside, name) {
+            Ok(Some(tombstone)) => tombstone.seq,
+            Ok(None) => return Ok(()),
+            Err(StoreError::Damaged(_)) if known => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        if self.open.get(name).is_some_and(|entry| entry.ended_by(seq)) {
+            self.remove_open(name)?;
+        }
+        if self.loose_removals {
+            self.files.disk.sync_dir(&self.files.open)?;
+            self.loose_removals = false;
+        }
+        Ok(self.files.discard(&self.files.tombstone(name))?)
+    }
+
+    fn names(&mut self, shelf: Shelf) -> Result<BTreeSet<String>, StoreError> {
+        let mut all: BTreeSet<String> = self.aside.names(shelf).cloned().collect();
+        match shelf {
+            Shelf::Open => all.extend(self.open.keys().cloned()),
+            Shelf::Closed => {
+                let files = self.files.disk.list(&self.files.closed)?;
+                all.extend(files.iter().filter_map(|f| match names::parse(f)? {
+                    (name, Kind::Tombstone) => Some(name),
+                    _ => None,
+                }));
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Store for Directory {
+    fn put(&self, shelf: Shelf, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        check_name(name)?;
+        if bytes.len() > MAX_RECORD {
+            return Err(StoreError::Broken("the record is too large".into()));
+        }
+        let mut inner = self.inner()?;
+        match shelf {
+            Shelf::Open => inner.put_open(name, bytes)?,
+            Shelf::Closed => inner.put_closed(name, bytes)?,
+        }
+        let Inner { files, aside, .. } = &mut *inner;
+        aside.answered(files, shelf, name);
+        Ok(())
+    }
+
+    fn get(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        check_name(name)?;
+        match self.inner()?.find(shelf, name)? {
+            None => Ok(None),
+            Some(Found::Record(bytes)) => Ok(Some(bytes)),
+            Some(Found::Older(_)) => Err(StoreError::Damaged(
+                "the newest version may be lost; an older one is left".into(),
+            )),
+            Some(Found::Damaged(why)) => Err(StoreError::Damaged(why)),
+        }
+    }
+
+    fn remove(&self, shelf: Shelf, name: &str) -> Result<(), StoreError> {
+        check_name(name)?;
+        match shelf {
+            Shelf::Open => self.inner()?.remove_open(name),
+            Shelf::Closed => self.inner()?.remove_closed(name),
+        }
+    }
+
+    fn each(
+        &self,
+        shelf: Shelf,
+        visit: &mut dyn FnMut(&str, Found) -> bool,
+    ) -> Result<(), StoreError> {
+        let names = self.inner()?.names(shelf)?;
+        for name in names {
+            // The lock is not held during the visit, which may put, get and remove.
+            let found = self.inner()?.find(shelf, &name)?;
+            if found.is_some_and(|found| !visit(&name, found)) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn forget_older(&self, shelf: Shelf, name: &str) {
+        let Ok(mut inner) = self.inner() else { return };
+        let Inner { files, open, .. } = &mut *inner;
+        if let (Shelf::Open, Some(entry)) = (shelf, open.get_mut(name)) {
+            entry.forget_older(files, name);
+        }
+    }
+}

@@ -1,0 +1,628 @@
+//! What an answer changes. Pure: time and randomness are arguments.
+
+use super::{may_send_create, read_pause, Goal, NOT_FOUND_PROOF_MS, UNPROVEN_MS};
+use crate::error::{Cause, Code, Report};
+use crate::payment::{Lost, Movement, Now, Operation, Payment, Progress, Refusal, State, Unsaved};
+use crate::poll::PollPlan;
+use crate::receipt::same_as_posted;
+use crate::reference::KeyOf;
+use crate::retry::{after_refusal, bad_answer, pause, AfterRefusal, Answer};
+use crate::vipps::epayment::{parse_events, parse_payment, Event, PaymentAnswer};
+use crate::vipps::order_management::parse_order;
+
+/// Reads without proof after which the event log is asked.
+const READS_BEFORE_EVENTS: u32 = 3;
+
+/// An intent older than this is not sent again before the event log was read, milliseconds.
+const OLD_MS: i64 = 60 * 60_000;
+
+/// The moment and the dice of an answer.
+#[derive(Clone, Copy)]
+pub struct Moment {
+    /// Both clocks.
+    pub now: Now,
+    /// 32 random bits, for the jitter.
+    pub random: u32,
+}
+
+impl Payment {
+    fn must_save(&mut self) {
+        self.course.unsaved = Unsaved::Must;
+    }
+
+    fn rides_along(&mut self) {
+        self.course.unsaved = self.course.unsaved.max(Unsaved::RidesAlong);
+    }
+
+    /// A try that did not help: remember what it said, and pause.
+    fn step_back(&mut self, report: Report, asked: Option<u32>, m: Moment) {
+        self.course.not_before = m.now.mono + pause(self.course.tries, asked, m.random);
+        self.course.tries = self.course.tries.saturating_add(1);
+        self.course.last = Some(report);
+    }
+
+    fn stop(&mut self, report: Report) {
+        self.course.last = Some(report.clone());
+        self.course.blocked = Some(report);
+    }
+
+    fn went_well(&mut self) {
+        self.course.tries = 0;
+        self.course.last = None;
+    }
+
+    /// No byte of the create ever left, and none will.
+    pub fn on_never_sent(&mut self) {
+        let report = self.course.last.clone().unwrap_or_else(|| {
+            Report::new(Code::NotApproved, "called off before anything was sent")
+        });
+        self.close_create(&report);
+    }
+
+    fn close_create(&mut self, report: &Report) {
+        self.record.create.progress = Progress::Refused(Refusal::of(report));
+        self.record.create.body = None;
+        self.record.withdraw = None;
+        self.record.release = None;
+        self.course.last = Some(report.clone());
+        self.must_save();
+    }
+
+    fn confirm_create(&mut self, plan: &PollPlan, m: Moment) {
+        self.record.create.progress = Progress::Done;
+        self.record.create.body = None;
+        self.record.state = State::Created;
+        self.course.next_poll = m.now.mono + plan.first_ms;
+        self.course.refused = None;
+        self.went_well();
+        self.must_save();
+    }
+
+    /// The answer to a create.
+    pub fn on_create(&mut self, answer: Answer, plan: &PollPlan, m: Moment) {
+        match answer {
+            Answer::Done(_) => self.confirm_create(plan, m),
+            Answer::Refused(report) | Answer::NotFound(report) => {
+                let taken = report.code == Code::ReferenceInUse;
+                if taken || self.course.create_may_have_left {
+                    // An earlier try may have succeeded, or the reference is somebody else's: a read tells.
+                    self.course.create_may_have_left = true;
+                    self.course.refused = Some((Operation::Create, report));
+                    self.course.read_now = true;
+                } else {
+                    self.close_create(&report);
+                }
+            }
+            Answer::Unauthorized(report) => self.stop(report),
+            Answer::RateLimited(report, asked) => self.step_back(report, asked, m),
+            Answer::Locked(report, asked) => {
+                self.create_may_have_left(m);
+                self.step_back(report, asked, m);
+            }
+            Answer::Unknown(report) => {
+                self.create_may_have_left(m);
+                self.step_back(report, None, m);
+            }
+            Answer::NotSent(report) => self.step_back(report, None, m),
+        }
+    }
+
+    fn create_may_have_left(&mut self, m: Moment) {
+        self.course.create_may_have_left = true;
+        self.course.last_create_byte = m.now.mono;
+    }
+
+    /// The answer to a read of the payment.
+    pub fn on_read(&mut self, answer: Answer, goal: Goal, plan: &PollPlan, m: Moment) {
+        self.course.next_poll = m.now.mono + self.course.poll_every;
+        match answer {
+            Answer::Done(body) => match parse_payment(&body) {
+                Some(seen) if self.is_about_us(&seen) => self.seen(seen, plan, m),
+                _ => self.step_back(unreadable(), None, m),
+            },
+            Answer::NotFound(report) => self.not_found(report, goal, m),
+            Answer::Unauthorized(report) => self.stop(report),
+            Answer::Refused(report) => self.stop(report),
+            Answer::RateLimited(report, asked) => {
+                self.course.poll_every = (self.course.poll_every * 2).min(30_000);
+                self.course.next_poll = m.now.mono + self.course.poll_every;
+                self.step_back(report, asked, m);
+            }
+            Answer::Locked(mut report, asked) => {
+                report.code = Code::Unavailable;
+                self.step_back(report, asked, m);
+            }
+            Answer::Unknown(mut report) => {
+                report.code = Code::Unavailable;
+                self.step_back(report, None, m);
+            }
+            Answer::NotSent(report) => self.step_back(report, None, m),
+        }
+    }
+
+    fn is_about_us(&self, seen: &PaymentAnswer) -> bool {
+        // A payment answer without a state that is known and without an aggregate tells nothing.
+        (seen.state.is_some() || seen.aggregate.is_some())
+            && seen
+                .reference
+                .as_deref()
+                .is_none_or(|r| r == self.record.reference.as_str())
+    }
+
+    fn not_found(&mut self, report: Report, goal: Goal, m: Moment) {
+        if self.record.create.progress == Progress::Done {
+            let mut r = report;
+            r.code = Code::Url;
+            r.message = format!(
+                "the servers do not know a payment that they confirmed: {}",
+                r.message
+            );
+            self.stop(r);
+            return;
+        }
+        let waited = m.now.mono - self.course.last_create_byte;
+        let refused = self.course.refused.clone();
+        if waited >= NOT_FOUND_PROOF_MS
+            && (refused.is_some() || !may_send_create(self, goal, m.now))
+        {
+            let why = refused.map_or_else(
+                || {
+                    Report::new(
+                        Code::NotApproved,
+                        "the payment request never reached the servers",
+                    )
+                },
+                |(_, r)| r,
+            );
+            self.close_create(&why);
+            return;
+        }
+        self.course.stale = false;
+        self.course.read_now = refused.is_some();
+        if self.course.read_now || !may_send_create(self, goal, m.now) {
+            let proof_at = self.course.last_create_byte + NOT_FOUND_PROOF_MS;
+            self.course.not_before = (m.now.mono + read_pause()).min(proof_at.max(m.now.mono));
+        }
+        self.course.last = Some(
+            Report::new(
+                Code::OutcomeUnknown,
+                "the servers do not know the payment yet",
+            )
+            .because(Cause::NotYetProven),
+        );
+    }
+
+    fn seen(&mut self, seen: PaymentAnswer, plan: &PollPlan, m: Moment) {
+        if self.record.create.progress != Progress::Done {
+            if seen.ride_id.as_deref() != Some(self.record.ride_id.as_str()) {
+                let r = Report::new(
+                    Code::ReferenceInUse,
+                    "the servers have another payment under this reference",
+                );
+                self.close_create(&r);
+                return;
+            }
+            self.confirm_create(plan, m);
+        }
+        self.course.stale = false;
+        self.course.read_now = false;
+        self.went_well();
+        self.take(&seen, m);
+        self.judge_operations(m);
+        self.rides_along();
+    }
+
+    /// Takes over what an answer shows. Nothing goes back: a lagging answer cannot undo what another has shown.
+    fn take(&mut self, seen: &PaymentAnswer, m: Moment) {
+        let r = &mut self.record;
+        if let Some(a) = seen.aggregate {
+            r.aggregate.grow(a);
+        }
+        if let Some(id) = &seen.psp_reference {
+            r.psp_reference.clone_from(id);
+        }
+        if let Some(t) = seen.guaranteed_until {
+            r.guaranteed_until = t;
+        }
+        let before = r.state;
+        if before == State::Created {
+            if let Some(s) = seen.state {
+                r.state = s;
+            }
+        }
+        if r.state == State::Authorized && r.aggregate.authorized == 0 {
+            // Approved with the amount not yet shown: the whole is what the passenger was asked for.
+            r.aggregate.authorized = r.amount;
+        }
+        if before == State::Created && r.state == State::Authorized {
+            let too_late = m.now.mono >= self.course.decide_by;
+            if too_late && !self.record.given_up && self.record.captures.is_empty() {
+                self.record.decision =
+                    "approved after the time in which an approval meant what was said at create"
+                        .into();
+                self.must_save();
+            }
+        }
+    }
+
+    /// Which open operations are proven by what is known now.
+    fn judge_operations(&mut self, m: Moment) {
+        let dead = self.record.is_dead();
+        if let Some(w) = &mut self.record.withdraw {
+            if w.progress.is_owed() {
+                if dead {
+                    w.progress = Progress::Done;
+                    self.operation_over(Unsaved::RidesAlong);
+                } else if self.record.state == State::Authorized {
+                    let r = Report::new(Code::AlreadyApproved, "the passenger approved first");
+                    w.progress = Progress::Refused(Refusal::of(&r));
+                    self.operation_over(Unsaved::Must);
+                }
+            }
+        }
+        let nothing_reserved =
+            self.record.state == State::Authorized && self.record.aggregate.reserved() == 0;
+        if self.record.release_owed()
+            && self.record.open_capture().is_none()
+            && (dead || nothing_reserved)
+        {
+            if let Some(c) = &mut self.record.release {
+                c.progress = Progress::Done;
+            }
+            self.operation_over(Unsaved::RidesAlong);
+        }
+        if let Some(i) = self.record.open_capture() {
+            let growth = self.record.aggregate.captured - self.record.captures[i].baseline;
+            self.judge_movement(Operation::Capture(i), growth, m);
+        } else if let Some(i) = self.record.open_refund() {
+            let growth = self.record.aggregate.refunded - self.record.refunds[i].baseline;
+            self.judge_movement(Operation::Refund(i), growth, m);
+        }
+        let pending = self.course.refused.take();
+        if let Some((operation, report)) = pending {
+            self.after_refusal(operation, report, m);
+        } else if self.course.accepted_at.is_some() {
+            self.still_unproven(m);
+        }
+    }
+
+    fn operation_over(&mut self, unsaved: Unsaved) {
+        self.course.in_doubt = false;
+        self.course.accepted_at = None;
+        self.course.unproven_reads = 0;
+        self.course.refused = None;
+        self.course.unsaved = self.course.unsaved.max(unsaved);
+    }
+
+    fn movement(&mut self, operation: Operation) -> Option<&mut Movement> {
+        match operation {
+            Operation::Capture(i) => self.record.captures.get_mut(i),
+            Operation::Refund(i) => self.record.refunds.get_mut(i),
+            _ => None,
+        }
+    }
+
+    fn judge_movement(&mut self, operation: Operation, growth: i64, m: Moment) {
+        let old = self.course.loaded && self.course.unproven_reads == 0;
+        let Some(movement) = self.movement(operation) else {
+            return;
+        };
+        if growth >= movement.amount {
+            movement.progress = Progress::Done;
+            self.operation_over(Unsaved::Must);
+        } else if old && m.now.wall - movement.asked_at > OLD_MS {
+            // An old intent is not sent again before the event log was read.
+            self.course.unproven_reads = 1;
+            self.course.events_now = true;
+        }
+        // Growth by less than our amount is somebody else's: ours would have grown it by at least as much.
+    }
+
+    fn still_unproven(&mut self, m: Moment) {
+        self.course.unproven_reads = self.course.unproven_reads.saturating_add(1);
+        if self.course.unproven_reads == READS_BEFORE_EVENTS {
+            self.course.events_now = true;
+        }
+        if self
+            .course
+            .accepted_at
+            .is_some_and(|t| m.now.mono - t >= UNPROVEN_MS)
+        {
+            // Accepted long ago and nowhere to be seen: the same key again does no harm.
+            self.course.accepted_at = None;
+            self.course.unproven_reads = 0;
+        }
+        let r = Report::new(
+            Code::OutcomeUnknown,
+            "accepted, but not yet shown in the aggregate",
+        )
+        .because(Cause::NotYetProven);
+        self.step_back(r, None, m);
+    }
+
+    /// A read has shown that a refused operation did nothing.
+    fn after_refusal(&mut self, operation: Operation, report: Report, m: Moment) {
+        if !self.is_owed(operation) {
+            return;
+        }
+        match after_refusal(operation, &report) {
+            AfterRefusal::SameKey => self.step_back(report, None, m),
+            AfterRefusal::Blocked => {
+                self.new_attempt(operation, &report);
+                self.stop(report);
+            }
+            AfterRefusal::NewAttempt => {
+                self.new_attempt(operation, &report);
+                self.step_back(report, None, m);
+            }
+            AfterRefusal::Final => self.refuse(operation, &report),
+        }
+    }
+
+    fn is_owed(&self, operation: Operation) -> bool {
+        let r = &self.record;
+        match operation {
+            Operation::Create => r.create.progress.is_owed(),
+            Operation::Capture(i) => r.captures.get(i).is_some_and(|o| o.progress.is_owed()),
+            Operation::Refund(i) => r.refunds.get(i).is_some_and(|o| o.progress.is_owed()),
+            Operation::Withdraw => r.withdraw.as_ref().is_some_and(|o| o.progress.is_owed()),
+            Operation::Release => r.release_owed(),
+        }
+    }
+
+    /// Closes the attempt. The next one has a new key, which must be on disk before it is sent.
+    fn new_attempt(&mut self, operation: Operation, report: &Report) {
+        let r = &mut self.record;
+        let (of, number, attempt) = match operation {
+            Operation::Capture(i) => (KeyOf::Capture, i as u32 + 1, r.captures[i].attempt + 1),
+            Operation::Refund(i) => (KeyOf::Refund, i as u32 + 1, r.refunds[i].attempt + 1),
+            Operation::Withdraw => (
+                KeyOf::CancelIfNotApproved,
+                1,
+                r.withdraw.as_ref().map_or(1, |c| c.attempt + 1),
+            ),
+            Operation::Release => (
+                KeyOf::Release,
+                1,
+                r.release.as_ref().map_or(1, |c| c.attempt + 1),
+            ),
+            Operation::Create => return,
+        };
+        let Ok(key) = r.key(of, number, attempt) else {
+            self.refuse(operation, report);
+            return;
+        };
+        match operation {
+            Operation::Capture(i) => (r.captures[i].attempt, r.captures[i].key) = (attempt, key),
+            Operation::Refund(i) => (r.refunds[i].attempt, r.refunds[i].key) = (attempt, key),
+            Operation::Withdraw => {
+                if let Some(c) = &mut r.withdraw {
+                    (c.attempt, c.key) = (attempt, key);
+                }
+            }
+            Operation::Release => {
+                if let Some(c) = &mut r.release {
+                    (c.attempt, c.key) = (attempt, key);
+                }
+            }
+            Operation::Create => {}
+        }
+        self.course.in_doubt = false;
+        self.must_save();
+    }
+
+    /// The operation will never be accepted.
+    fn refuse(&mut self, operation: Operation, report: &Report) {
+        let refused = Progress::Refused(Refusal::of(report));
+        let r = &mut self.record;
+        match operation {
+            Operation::Capture(i) => {
+                r.captures[i].progress = refused;
+                let reserved = r.aggregate.reserved();
+                // Gone for good only if the servers say so in as many words; otherwise somebody must look.
+                if matches!(report.vipps_code, 6100) || reserved == 0 {
+                    r.lost = Some(Lost {
+                        amount: r.captures[i].amount,
+                        reason: report.message.clone(),
+                    });
+                } else {
+                    r.decision = format!("the capture was refused: {}", report.message);
+                }
+            }
+            Operation::Refund(i) => r.refunds[i].progress = refused,
+            Operation::Withdraw => {
+                if let Some(c) = &mut r.withdraw {
+                    c.progress = refused;
+                }
+            }
+            Operation::Release => {
+                if let Some(c) = &mut r.release {
+                    c.progress = refused;
+                }
+                r.decision = format!("the release was refused: {}", report.message);
+            }
+            Operation::Create => return,
+        }
+        self.course.last = Some(report.clone());
+        self.operation_over(Unsaved::Must);
+    }
+
+    /// The answer to a capture, cancel or refund.
+    pub fn on_modification(&mut self, operation: Operation, answer: Answer, m: Moment) {
+        match answer {
+            Answer::Done(body) => {
+                // An empty or odd body proves nothing, but the operation was accepted.
+                let seen = parse_payment(&body)
+                    .filter(|s| self.is_about_us(s))
+                    .unwrap_or_default();
+                self.course.in_doubt = true;
+                self.course.accepted_at = Some(m.now.mono);
+                self.course.unproven_reads = 0;
+                self.course.tries = 0;
+                self.take(&seen, m);
+                self.judge_operations(m);
+                self.rides_along();
+            }
+            Answer::Refused(report) | Answer::NotFound(report) => {
+                self.course.last = Some(report.clone());
+                self.course.refused = Some((operation, report));
+                self.course.read_now = true;
+            }
+            Answer::Unauthorized(report) => self.stop(report),
+            Answer::RateLimited(report, asked) => self.step_back(report, asked, m),
+            Answer::Locked(report, asked) => {
+                self.course.in_doubt = true;
+                self.course.read_now = true;
+                self.step_back(report, asked, m);
+            }
+            Answer::Unknown(report) => {
+                self.course.in_doubt = true;
+                // A read is cheaper than a repeat, and may already prove it.
+                self.course.read_now = true;
+                self.step_back(report, None, m);
+            }
+            Answer::NotSent(report) => self.step_back(report, None, m),
+        }
+    }
+
+    /// The answer to a read of the event log.
+    pub fn on_events(&mut self, answer: Answer, m: Moment) {
+        match answer {
+            Answer::Done(body) => match parse_events(&body) {
+                Some(events) => self.judge_events(&events, m),
+                None => self.step_back(unreadable(), None, m),
+            },
+            Answer::Unauthorized(r) | Answer::Refused(r) | Answer::NotFound(r) => self.stop(r),
+            Answer::RateLimited(r, asked) => self.step_back(r, asked, m),
+            Answer::Locked(mut r, asked) => {
+                r.code = Code::Unavailable;
+                self.step_back(r, asked, m);
+            }
+            Answer::Unknown(mut r) => {
+                r.code = Code::Unavailable;
+                self.step_back(r, None, m);
+            }
+            Answer::NotSent(r) => self.step_back(r, None, m),
+        }
+    }
+
+    fn judge_events(&mut self, events: &[Event], m: Moment) {
+        self.course.events_now = false;
+        let open = match (self.record.open_capture(), self.record.open_refund()) {
+            (Some(i), _) => Operation::Capture(i),
+            (None, Some(i)) => Operation::Refund(i),
+            (None, None) => return,
+        };
+        let Some(movement) = self.movement(open) else {
+            return;
+        };
+        let name = if matches!(open, Operation::Capture(_)) {
+            "CAPTURED"
+        } else {
+            "REFUNDED"
+        };
+        let ours: Vec<&Event> = events
+            .iter()
+            .filter(|e| e.name == name && e.idempotency_key == movement.key)
+            .collect();
+        if ours.iter().any(|e| e.success) {
+            movement.progress = Progress::Done;
+            let (amount, baseline) = (movement.amount, movement.baseline);
+            let a = &mut self.record.aggregate;
+            match open {
+                Operation::Capture(_) => a.captured = a.captured.max(baseline + amount),
+                _ => a.refunded = a.refunded.max(baseline + amount),
+            }
+            self.operation_over(Unsaved::Must);
+        } else if !ours.is_empty() {
+            let r = Report::new(
+                Code::Refused,
+                "the servers' log says that the operation failed",
+            );
+            self.course.accepted_at = None;
+            self.new_attempt(open, &r);
+            self.step_back(r, None, m);
+        }
+    }
+
+    /// The answer to a posted receipt.
+    pub fn on_receipt(&mut self, answer: Answer, m: Moment) {
+        match answer {
+            Answer::Done(_) => self.receipt_posted(),
+            Answer::Refused(r) if r.http_status == 409 => self.course.receipt_conflict = true,
+            Answer::Refused(r) if r.http_status == 403 => self.receipt_stop(r),
+            Answer::Refused(r) if r.code != Code::Url => self.receipt_refused(&r),
+            Answer::Refused(r) | Answer::NotFound(r) => self.receipt_later(r, None, m),
+            Answer::Unauthorized(r) => self.receipt_stop(r),
+            Answer::RateLimited(r, asked) | Answer::Locked(r, asked) => {
+                self.receipt_later(r, asked, m)
+            }
+            Answer::Unknown(r) | Answer::NotSent(r) => self.receipt_later(r, None, m),
+        }
+    }
+
+    /// The answer to a read of the order.
+    pub fn on_order(&mut self, answer: Answer, m: Moment) {
+        match answer {
+            Answer::Done(body) => {
+                let ours = self.record.receipt.as_ref().and_then(|r| r.body.clone());
+                match (ours, parse_order(&body)) {
+                    (Some(ours), Some(order)) if same_as_posted(&ours, &order) => {
+                        self.receipt_posted()
+                    }
+                    (_, Some(_)) => {
+                        let r = Report::new(
+                            Code::Refused,
+                            "the payment has another receipt on the servers",
+                        );
+                        self.receipt_refused(&r);
+                    }
+                    (_, None) => self.receipt_later(unreadable(), None, m),
+                }
+            }
+            Answer::Unauthorized(r) => self.receipt_stop(r),
+            Answer::RateLimited(r, asked) | Answer::Locked(r, asked) => {
+                self.receipt_later(r, asked, m)
+            }
+            Answer::Refused(r) | Answer::NotFound(r) | Answer::Unknown(r) | Answer::NotSent(r) => {
+                self.receipt_later(r, None, m);
+            }
+        }
+    }
+
+    fn receipt_posted(&mut self) {
+        if let Some(r) = &mut self.record.receipt {
+            r.progress = Progress::Done;
+            r.body = None;
+        }
+        self.course.receipt_conflict = false;
+        self.course.receipt_tries = 0;
+        self.rides_along();
+    }
+
+    fn receipt_refused(&mut self, report: &Report) {
+        if let Some(r) = &mut self.record.receipt {
+            r.progress = Progress::Refused(Refusal::of(report));
+        }
+        self.course.receipt_conflict = false;
+        self.course.receipt_blocked = Some(report.clone());
+        self.must_save();
+    }
+
+    fn receipt_stop(&mut self, report: Report) {
+        self.course.receipt_blocked = Some(report);
+    }
+
+    fn receipt_later(&mut self, report: Report, asked: Option<u32>, m: Moment) {
+        self.course.receipt_not_before =
+            m.now.mono + pause(self.course.receipt_tries + 1, asked, m.random);
+        self.course.receipt_tries = self.course.receipt_tries.saturating_add(1);
+        self.course.last = Some(report);
+    }
+}
+
+fn unreadable() -> Report {
+    let mut r = bad_answer();
+    r.code = Code::Unavailable;
+    r
+}

@@ -1,0 +1,235 @@
+//! What comes next: record + course + time -> one step. Pure; `client` carries the step out and `answers` says what its
+//! outcome changes.
+
+pub mod answers;
+
+use crate::payment::{Now, OnApproval, Operation, Payment, State};
+use crate::retry::{allowed_at, READS_A_MINUTE, WRITES_A_MINUTE};
+
+/// What a call works for. It decides when the work ends, and the few things that only some calls may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Goal {
+    /// The create is confirmed or refused.
+    Create,
+    /// The passenger has decided.
+    Approval,
+    /// The receipt is posted or refused.
+    Receipt,
+    /// Capture number `n` (index) is proven or refused.
+    Capture(usize),
+    /// No approval can come any more, or it came first.
+    Withdrawn,
+    /// What is not captured is released.
+    Released,
+    /// Refund number `n` (index) is proven or refused.
+    Refund(usize),
+    /// Everything recorded is done, by a thread of the host.
+    Work,
+    /// Everything unfinished is finished, after a restart or in idle time.
+    Settle,
+}
+
+/// One step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send an operation's request.
+    Send(Operation),
+    /// Read the payment.
+    Read,
+    /// Read the event log.
+    ReadEvents,
+    /// Post the receipt.
+    PostReceipt,
+    /// Read the order back to compare the receipt.
+    ReadOrder,
+    /// No byte of the create ever left, and none will: the payment is dead.
+    NeverSent,
+    /// An approval means capture, and nobody asked for it yet: record that intent.
+    CaptureDue,
+    /// Nothing before this monotonic time.
+    Wait(i64),
+    /// Nothing that the library may do now.
+    Idle,
+}
+
+/// "Not found" proves "not created" only this long after the last byte of the create.
+pub const NOT_FOUND_PROOF_MS: i64 = 60_000;
+/// Between reads of a payment that is not being polled.
+const READ_PAUSE_MS: i64 = 5_000;
+/// An accepted operation whose proof does not appear is sent again with its key after this time.
+pub const UNPROVEN_MS: i64 = 60_000;
+
+/// Decides the next step of a payment.
+pub fn next(p: &Payment, goal: Goal, now: Now) -> Step {
+    use crate::payment::Progress::*;
+    match p.record.create.progress {
+        Refused(_) => return Step::Idle,
+        Owed => return next_of_create(p, goal, now),
+        Done => {}
+    }
+    if goal == Goal::Receipt {
+        if let Some(step) = receipt_due(p, now) {
+            return step;
+        }
+    }
+    if p.course.blocked.is_some() {
+        return receipt_in_spare_time(p, goal, now).unwrap_or(Step::Idle);
+    }
+    if p.course.events_now {
+        return read_gate(p, now, Step::ReadEvents);
+    }
+    if p.course.read_now {
+        return read_gate(p, now, Step::Read);
+    }
+    let money = next_of_money(p, goal, now);
+    match (money, receipt_in_spare_time(p, goal, now)) {
+        // The receipt uses the time in which the money has to wait.
+        (Step::Idle, Some(receipt)) => receipt,
+        (Step::Wait(until), Some(Step::Wait(earlier))) => Step::Wait(until.min(earlier)),
+        (Step::Wait(_), Some(receipt)) => receipt,
+        (step, _) => step,
+    }
+}
+
+/// Only create and poll may send a create again, inside the customer's window; a worker may send one that never left.
+/// Settling never does: nobody gets a bill hours later.
+pub fn may_send_create(p: &Payment, goal: Goal, now: Now) -> bool {
+    let by_goal = match goal {
+        Goal::Create | Goal::Approval => true,
+        Goal::Work => !p.course.loaded,
+        _ => false,
+    };
+    by_goal && !p.record.is_called_off() && now.mono < p.course.may_create_until
+}
+
+fn next_of_create(p: &Payment, goal: Goal, now: Now) -> Step {
+    let c = &p.course;
+    let over = now.mono >= c.may_create_until;
+    if !c.create_may_have_left && (p.record.is_called_off() || over) {
+        return Step::NeverSent;
+    }
+    if c.blocked.is_some() {
+        return Step::Idle;
+    }
+    let unread = c.stale || c.read_now;
+    if may_send_create(p, goal, now) && !unread {
+        return write_gate(p, now, Operation::Create);
+    }
+    if !c.create_may_have_left {
+        return Step::Idle;
+    }
+    read_gate(p, now, Step::Read)
+}
+
+fn next_of_money(p: &Payment, goal: Goal, now: Now) -> Step {
+    let r = &p.record;
+    if r.is_dead() || r.lost.is_some() {
+        return next_of_refund(p, now);
+    }
+    let capture = r.open_capture();
+    let open = capture.is_some() || r.release_owed() || r.is_called_off();
+    if p.course.stale && (open || r.open_refund().is_some() || goal != Goal::Receipt) {
+        return read_gate(p, now, Step::Read);
+    }
+    if p.course
+        .accepted_at
+        .is_some_and(|t| now.mono - t < UNPROVEN_MS)
+    {
+        return read_gate(p, now, Step::Read);
+    }
+    if let Some(index) = capture {
+        return write_gate(p, now, Operation::Capture(index));
+    }
+    if r.release_owed() {
+        return write_gate(p, now, Operation::Release);
+    }
+    if r.is_called_off() {
+        return write_gate(p, now, Operation::Withdraw);
+    }
+    match r.state {
+        State::Created => poll_gate(p, goal, now),
+        State::Authorized if capture_is_due(p, goal, now) => Step::CaptureDue,
+        _ => next_of_refund(p, now),
+    }
+}
+
+fn next_of_refund(p: &Payment, now: Now) -> Step {
+    match p.record.open_refund() {
+        Some(index) => write_gate(p, now, Operation::Refund(index)),
+        None => Step::Idle,
+    }
+}
+
+/// An approval that was said to mean "capture", seen in time, that nobody has acted on: settling does.
+fn capture_is_due(p: &Payment, goal: Goal, now: Now) -> bool {
+    let r = &p.record;
+    goal == Goal::Settle
+        && r.on_approval == OnApproval::Capture
+        && r.captures.is_empty()
+        && !r.given_up
+        && r.release.is_none()
+        && r.decision.is_empty()
+        && now.mono < p.course.decide_by
+}
+
+/// The receipt, if it may be sent now.
+fn receipt_due(p: &Payment, now: Now) -> Option<Step> {
+    let owed = p.record.receipt_owed() && p.course.receipt_blocked.is_none();
+    if !owed || now.mono < p.course.receipt_not_before {
+        return None;
+    }
+    Some(if p.course.receipt_conflict {
+        Step::ReadOrder
+    } else {
+        Step::PostReceipt
+    })
+}
+
+/// The receipt in the time that the money does not need, so that a slow receipt never holds up a capture.
+fn receipt_in_spare_time(p: &Payment, goal: Goal, now: Now) -> Option<Step> {
+    let wanted = matches!(goal, Goal::Receipt | Goal::Work | Goal::Settle);
+    let owed = p.record.receipt_owed() && p.course.receipt_blocked.is_none();
+    if !wanted || !owed || p.record.open_capture().is_some() {
+        return None;
+    }
+    receipt_due(p, now).or(Some(Step::Wait(p.course.receipt_not_before)))
+}
+
+fn write_gate(p: &Payment, now: Now, operation: Operation) -> Step {
+    let at = allowed_at(&p.course.writes, WRITES_A_MINUTE, now.mono).max(p.course.not_before);
+    if at > now.mono {
+        Step::Wait(at)
+    } else {
+        Step::Send(operation)
+    }
+}
+
+fn read_gate(p: &Payment, now: Now, step: Step) -> Step {
+    let at = allowed_at(&p.course.reads, READS_A_MINUTE, now.mono).max(p.course.not_before);
+    if at > now.mono {
+        Step::Wait(at)
+    } else {
+        step
+    }
+}
+
+/// Reads while the passenger decides. Settling looks once; the rest is the poll's.
+fn poll_gate(p: &Payment, goal: Goal, now: Now) -> Step {
+    let wanted = match goal {
+        Goal::Approval | Goal::Work => true,
+        Goal::Settle => p.course.loaded,
+        _ => false,
+    };
+    if !wanted {
+        return Step::Idle;
+    }
+    if p.course.next_poll > now.mono {
+        return Step::Wait(p.course.next_poll);
+    }
+    read_gate(p, now, Step::Read)
+}
+
+/// When a read that found nothing is worth repeating.
+pub fn read_pause() -> i64 {
+    READ_PAUSE_MS
+}

@@ -1,0 +1,126 @@
+//! TLS: whom to trust, at what time, and the handshake.
+
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::Resumption;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
+use rustls::{ClientConfig, ClientConnection, RootCertStore};
+
+use super::tcp::{Waiting, Wire};
+use super::underway::{Ended, Phase, Underway};
+use crate::clock::Clock;
+use crate::error::{Cause, Code, Report};
+
+/// Tickets remembered, eight to a server: the API's host, and one more.
+const SESSIONS: usize = 16;
+
+/// Certificates are judged by the time of the clock door: a host with GNSS knows better than a dead battery.
+struct ClockDoor(Arc<dyn Clock>);
+
+impl TimeProvider for ClockDoor {
+    fn current_time(&self) -> Option<UnixTime> {
+        let ms = u64::try_from(self.0.wall_ms()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_millis(ms)))
+    }
+}
+
+impl fmt::Debug for ClockDoor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClockDoor")
+    }
+}
+
+/// The configuration of every TLS connection: TLS 1.2 or newer by ring, built-in roots plus those of `ca_file`,
+/// HTTP/1.1 only, sessions resumed, no early data.
+pub(super) fn client_config(
+    ca_file: Option<&Path>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<ClientConfig>, Report> {
+    let mut roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    if let Some(path) = ca_file {
+        add_roots(&mut roots, path)?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ClientConfig::builder_with_details(provider, Arc::new(ClockDoor(clock)))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| Report::new(Code::Internal, format!("TLS: {e}")))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::in_memory_sessions(SESSIONS);
+    // Early data could be repeated by anyone who saw it. Off is the default; said here because promise 1 hangs on it.
+    config.enable_early_data = false;
+    Ok(Arc::new(config))
+}
+
+/// Adds every certificate of a PEM file; one that cannot be used is an error, because a fleet that ships a broken file
+/// must learn it at the bench, not at the kerb.
+fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), Report> {
+    let invalid = |rule: String| Report::invalid("ca_file", rule);
+    let pem = fs::read(path).map_err(|e| invalid(format!("cannot be read: {e}")))?;
+    let mut added = 0;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|e| invalid(format!("is not PEM: {e}")))?;
+        roots
+            .add(certificate)
+            .map_err(|e| invalid(format!("certificate {}: {e}", added + 1)))?;
+        added += 1;
+    }
+    if added == 0 {
+        return Err(invalid("holds no certificate".to_string()));
+    }
+    Ok(())
+}
+
+/// Makes a TLS connection of a TCP one. Returns only when the handshake is complete, so no byte of the request can be
+/// under way before that.
+pub(super) fn shake_hands(
+    wire: &Wire,
+    config: &Arc<ClientConfig>,
+    host: &str,
+) -> Result<ClientConnection, Ended> {
+    Underway::current()?.set_phase(Phase::ShakingHands);
+    let tls = |e: rustls::Error| Ended::new(Cause::Tls, e.to_string());
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let name = ServerName::try_from(bare.to_string())
+        .map_err(|e| Ended::new(Cause::Tls, format!("{host}: {e}")))?;
+    let mut session = ClientConnection::new(Arc::clone(config), name).map_err(tls)?;
+    loop {
+        while session.wants_write() {
+            session.write_tls(&mut Waiting(wire)).map_err(broken)?;
+        }
+        if !session.is_handshaking() {
+            return Ok(session);
+        }
+        if session.read_tls(&mut Waiting(wire)).map_err(broken)? == 0 {
+            return Err(Ended::new(
+                Cause::Connect,
+                "the connection was closed in the TLS handshake",
+            ));
+        }
+        if let Err(e) = session.process_new_packets() {
+            // Tells the server why, if it still listens.
+            let _ = session.write_tls(&mut Waiting(wire));
+            return Err(tls(e));
+        }
+    }
+}
+
+/// A broken connection during the handshake is no verdict on certificates: `Cause::Tls` would send someone to the
+/// office where waiting for the network is all there is to do.
+fn broken(error: std::io::Error) -> Ended {
+    let mut ended = Ended::from_io(error, Cause::Connect);
+    if ended.cause == Cause::ConnectionLost {
+        ended.cause = Cause::Connect;
+        ended.detail.push_str(" in the TLS handshake");
+    }
+    ended
+}

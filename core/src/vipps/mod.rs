@@ -1,0 +1,8 @@
+//! The servers' language: paths, headers, bodies and answers of the Vipps MobilePay APIs. A change of a server rule
+//! touches this room, or one pure room beside it.
+
+pub mod epayment;
+pub mod order_management;
+pub mod problem;
+pub mod time;
+pub mod token;

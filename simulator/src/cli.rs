@@ -1,0 +1,217 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+use crate::clock;
+use crate::control;
+use crate::faults::NewRule;
+use crate::headers;
+use crate::passenger::{Rule, WELL_KNOWN};
+use crate::settings::Settings;
+
+#[derive(Debug)]
+pub enum Command {
+    Run(Box<Options>),
+    Help,
+    Version,
+}
+
+#[derive(Debug, Default)]
+pub struct Options {
+    pub settings: Settings,
+    pub ca_out: Option<PathBuf>,
+    pub exit_with_parent: bool,
+}
+
+/// On a mistake: the argument, and what is wrong with it.
+pub fn parse<I>(arguments: I) -> Result<Command, String>
+where
+    I: IntoIterator,
+    I::Item: Into<OsString>,
+{
+    let mut options = Options::default();
+    let mut parser = lexopt::Parser::from_args(arguments);
+    loop {
+        let name = match parser.next().map_err(|e| e.to_string())? {
+            None => return Ok(Command::Run(Box::new(options))),
+            Some(Short('h') | Long("help")) => return Ok(Command::Help),
+            Some(Short('V') | Long("version")) => return Ok(Command::Version),
+            Some(Short('v')) => "verbose".to_owned(),
+            Some(Long(name)) => name.to_owned(),
+            Some(other) => return Err(other.unexpected().to_string()),
+        };
+        match name.as_str() {
+            "tls" => options.settings.tls = true,
+            "verbose" => options.settings.verbose = true,
+            "exit-with-parent" => options.exit_with_parent = true,
+            _ if !TAKES_VALUE.contains(&name.as_str()) => return Err(format!("there is no option --{name}")),
+            _ => {
+                let value = parser.value().map_err(|_| format!("--{name} needs a value"))?;
+                set(&mut options, &name, value).map_err(|reason| format!("--{name}: {reason}"))?;
+            }
+        }
+    }
+}
+
+const TAKES_VALUE: [&str; 14] = [
+    "port",
+    "control-port",
+    "ca-out",
+    "msn",
+    "client-id",
+    "client-secret",
+    "subscription-key",
+    "currency",
+    "token-life",
+    "passenger",
+    "switch",
+    "fault",
+    "rate-limits",
+    "push-allowed",
+];
+
+fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String> {
+    if name == "ca-out" {
+        options.ca_out = Some(PathBuf::from(value));
+        return Ok(());
+    }
+    let value = value.into_string().map_err(|_| "is not UTF-8".to_owned())?;
+    let settings = &mut options.settings;
+    let credentials = &mut settings.credentials;
+    match name {
+        "port" => settings.port = port(&value)?,
+        "control-port" => settings.control_port = port(&value)?,
+        "msn" if headers::merchant_serial_number(Some(&value), true).is_some() => {
+            return Err(format!("must be 4 to 10 digits, not \"{value}\""));
+        }
+        "msn" => credentials.msn = value,
+        "client-id" => credentials.client_id = not_empty(value)?,
+        "client-secret" => credentials.client_secret = not_empty(value)?,
+        "subscription-key" => credentials.subscription_key = not_empty(value)?,
+        "currency" if !["NOK", "DKK", "EUR"].contains(&value.as_str()) => {
+            return Err(format!("must be NOK, DKK or EUR, not \"{value}\""));
+        }
+        "currency" => settings.currency = value,
+        "token-life" => {
+            let life = clock::parse_duration(&value).filter(|ms| *ms > 0);
+            settings.token_life_ms = life.ok_or(format!("must be a duration such as 3600s, not \"{value}\""))?;
+        }
+        "passenger" => settings.passenger = Rule::parse(&value)?,
+        "switch" => {
+            let (switch, value) = value.split_once('=').ok_or(format!("must be name=value, not \"{value}\""))?;
+            settings.switches.set(switch, value)?;
+        }
+        "fault" => {
+            let rule = serde_json::from_str(&value).map_err(|e| format!("is no JSON: {e}"))?;
+            settings.faults.push(NewRule::parse(&rule).map_err(|bad| bad.to_string())?);
+        }
+        // The options that are switches too.
+        _ => settings.switches.set(name, &value)?,
+    }
+    Ok(())
+}
+
+fn port(value: &str) -> Result<u16, String> {
+    value.parse().map_err(|_| format!("must be a number from 0 to 65535, not \"{value}\""))
+}
+
+fn not_empty(value: String) -> Result<String, String> {
+    if value.is_empty() { Err("must not be empty".to_owned()) } else { Ok(value) }
+}
+
+pub fn help() -> String {
+    let mut numbers = String::new();
+    for (number, _, about) in WELL_KNOWN {
+        numbers += &format!("  {number}   {about}\n");
+    }
+    let switches = control::switch_help();
+    format!(
+        "\
+vp-simulator: the Vipps MobilePay servers on loopback, for tests and for the bench
+
+Usage: vp-simulator [options]
+
+Where
+  --port N              port of the servers (4010); 0 takes a free one
+  --control-port N      port of the control API, plain HTTP (0: a free one)
+  --tls                 serve HTTPS with a throw-away authority made at start
+  --ca-out PATH         where its certificate is written (a fresh temporary directory, removed at the end)
+  Only 127.0.0.1 is served. The first line on stdout is JSON:
+  {{\"ready\":true,\"url\":…,\"control\":…,\"ca_file\":… or null,\"pid\":…}}
+
+Who may call
+  --msn N               merchant serial number (123456)
+  --client-id ID        (sim-client-id)
+  --client-secret S     (sim-client-secret)
+  --subscription-key K  (sim-subscription-key)
+  --currency C          of the sales unit: NOK, DKK or EUR (NOK)
+  --token-life D        life of an access token (3600s)
+  --push-allowed B      is the unit approved for PUSH_MESSAGE? true or false (true)
+  --rate-limits B       on or off (on)
+
+What happens
+  --passenger RULE      what a passenger does (approve-after=3s); one of
+                        approve, approve-after=D, decline, decline-after=D, ignore, manual, approve-on-cancel,
+                        no-user; with busy-from=D, before it, cancels are refused from then on
+  --switch NAME=VALUE   how to read what the published sources leave open; see below
+  --fault JSON          a fault rule, such as
+                        {{\"operation\":\"capture\",\"action\":\"reset_after\"}}: do it and lose the answer
+
+How
+  -v, --verbose         one line for each request on stderr, masked
+  --exit-with-parent    end when stdin ends
+  -h, --help            this page
+  -V, --version         the version
+
+Durations are numbers with ms, s, m, h or d. --passenger, --switch and --fault are also in the control API, which
+is described in README.md; --switch and --fault may be given many times.
+
+Phone numbers with a character of their own
+{numbers}
+Switches, the default first
+{switches}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(arguments: &[&str]) -> String {
+        parse(arguments.iter().copied()).expect_err("a bad argument")
+    }
+
+    #[test]
+    fn mistakes_name_the_argument() {
+        for (arguments, part) in [
+            (vec!["--port", "x"], "--port"),
+            (vec!["--port", "65536"], "--port"),
+            (vec!["--port"], "--port"),
+            (vec!["--prot", "1"], "--prot"),
+            (vec!["extra"], "extra"),
+            (vec!["--tls=yes"], "tls"),
+            (vec!["--msn", "12"], "--msn"),
+            (vec!["--currency", "SEK"], "--currency"),
+            (vec!["--passenger", "sleep"], "--passenger"),
+            (vec!["--switch", "profile"], "--switch"),
+            (vec!["--switch", "profile=x"], "--switch"),
+            (vec!["--fault", "{}"], "operation"),
+            (vec!["--rate-limits", "maybe"], "--rate-limits"),
+            (vec!["--token-life", "0s"], "--token-life"),
+        ] {
+            let text = refused(&arguments);
+            assert!(text.contains(part), "{arguments:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_switch() {
+        let help = help();
+        for switch in crate::switches::Switch::ALL {
+            assert!(help.contains(switch.name()));
+        }
+    }
+}

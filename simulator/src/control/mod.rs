@@ -1,0 +1,203 @@
+//! The control API under `/_sim/`: what a test says to the simulator, and what it asks it. No authentication.
+
+mod input;
+mod view;
+
+use serde_json::{Value, json};
+
+use crate::faults::NewRule;
+use crate::ledger::Refusal;
+use crate::passenger::{Rule, Whom};
+use crate::sim::Sim;
+use crate::switches::Switch;
+use crate::wire::{Answer, Request};
+use input::Input;
+
+/// A refused wish: the status, and what was wrong with it.
+struct Refused(u16, String);
+
+impl Refused {
+    fn bad(text: impl Into<String>) -> Refused {
+        Refused(400, text.into())
+    }
+}
+
+type Done = Result<Value, Refused>;
+
+pub fn handle(sim: &mut Sim, request: &Request) -> Answer {
+    let now = sim.clock.now();
+    sim.ledger.settle(now);
+    match answer(sim, request) {
+        Ok(value) => Answer::json(200, &value),
+        Err(Refused(status, text)) => Answer::json(status, &json!({"error": text})),
+    }
+}
+
+/// On the control port there are no servers.
+pub fn not_here() -> Answer {
+    Answer::json(404, &json!({"error": "this port has the control API alone, under /_sim/"}))
+}
+
+fn answer(sim: &mut Sim, request: &Request) -> Done {
+    let segments: Vec<&str> = request.path.split('/').skip(2).collect();
+    let body = &request.body;
+    match (request.method.as_str(), segments.as_slice()) {
+        ("GET", ["health"]) => Ok(json!({"ok": true, "now": sim.clock.now()})),
+        ("GET", ["ledger"]) => Ok(view::ledger(sim)),
+        ("GET", ["ledger", reference]) => {
+            view::one(sim, reference).ok_or_else(|| Refused(404, format!("no payment \"{}\"", brief(reference))))
+        }
+        ("GET", ["requests"]) => Ok(sim.log.list()),
+        ("POST", ["passenger"]) => passenger(sim, &Input::read(body)?),
+        ("POST", ["payments", reference, wish]) => payment(sim, reference, wish, body),
+        ("GET", ["clock"]) => Ok(view::clock(sim)),
+        ("POST", ["clock"]) => clock(sim, &Input::read(body)?),
+        ("GET", ["switches"]) => Ok(view::switches(sim)),
+        ("POST", ["switches"]) => switches(sim, &Input::read(body)?),
+        ("GET", ["faults"]) => Ok(sim.faults.list()),
+        ("POST", ["faults"]) => faults(sim, body),
+        ("DELETE", ["faults"]) => Ok(json!({"cleared": sim.faults.clear()})),
+        ("POST", ["tokens", "revoke"]) => Ok(json!({"revoked": sim.tokens.revoke_all()})),
+        ("POST", ["credentials"]) => credentials(sim, &Input::read(body)?),
+        ("POST", ["reset"]) => {
+            sim.reset();
+            Ok(json!({"ok": true}))
+        }
+        (method, _) => {
+            let path = brief(&request.path);
+            Err(Refused(404, format!("the control API has no {} {path}", brief(method))))
+        }
+    }
+}
+
+/// Names that came from outside are quoted shortly.
+fn brief(text: &str) -> String {
+    text.chars().take(80).collect()
+}
+
+fn passenger(sim: &mut Sim, input: &Input) -> Done {
+    input.only(&["rule", "phone", "reference"])?;
+    let rule = Rule::parse(input.text("rule")?.ok_or_else(|| Refused::bad("field \"rule\": is missing"))?)
+        .map_err(|reason| Refused::bad(format!("field \"rule\": {reason}")))?;
+    let whom = match (input.text("phone")?, input.text("reference")?) {
+        (None, None) => Whom::Everybody,
+        (Some(phone), None) => Whom::Phone(phone.to_owned()),
+        (None, Some(reference)) => Whom::Reference(reference.to_owned()),
+        (Some(_), Some(_)) => return Err(Refused::bad("field \"phone\": give either phone or reference, not both")),
+    };
+    sim.passengers.set(whom.clone(), rule);
+    let now = sim.clock.now();
+    sim.ledger.apply_rules(&sim.passengers, &whom, now);
+    Ok(json!({"ok": true}))
+}
+
+/// Approve and decline are the passenger's; capture, cancel and refund those of the merchant's portal, which
+/// leaves no idempotency key in the events.
+fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
+    if !["approve", "decline", "capture", "cancel", "refund"].contains(&wish) {
+        return Err(Refused(404, format!("nothing called \"{}\" can be done to a payment", brief(wish))));
+    }
+    let input = Input::read_or_empty(body)?;
+    let takes_amount = matches!(wish, "capture" | "cancel" | "refund");
+    input.only(if takes_amount { &["amount"] } else { &[] })?;
+    let amount = input.positive("amount")?;
+    let now = sim.clock.now();
+    let msn = sim.credentials.msn.clone();
+    let payment = (sim.ledger.get_mut(&msn, reference))
+        .ok_or_else(|| Refused(404, format!("no payment \"{}\"", brief(reference))))?;
+    let needed = || amount.ok_or_else(|| Refused::bad("field \"amount\": is missing"));
+    let done = match wish {
+        "approve" => payment.approve(now),
+        "decline" => payment.decline(now),
+        "capture" => payment.capture(needed()?, None, now, 6170, true),
+        "refund" => payment.refund(needed()?, None, now, true),
+        _ => {
+            let money = payment.money();
+            let left = money.authorized - money.captured - money.cancelled;
+            if amount.is_some_and(|amount| amount != left) {
+                return Err(Refused::bad(format!("field \"amount\": a cancel releases all that is left, {left}")));
+            }
+            payment.cancel(false, None, now, 6050)
+        }
+    };
+    match done {
+        Ok(()) => view::one(sim, reference).ok_or_else(|| Refused(404, "the payment is gone".to_owned())),
+        Err(Refusal { code, detail }) => Err(Refused(409, format!("{code}: {detail}"))),
+    }
+}
+
+fn clock(sim: &mut Sim, input: &Input) -> Done {
+    input.only(&["advance_ms", "freeze"])?;
+    let freeze = input.flag("freeze")?;
+    let advance = input.positive_or_zero("advance_ms")?;
+    if freeze.is_none() && advance.is_none() {
+        return Err(Refused::bad("field \"advance_ms\": is missing, and so is \"freeze\""));
+    }
+    if let Some(freeze) = freeze {
+        sim.clock.freeze(freeze);
+    }
+    if !sim.clock.advance(advance.unwrap_or(0)) {
+        return Err(Refused::bad("field \"advance_ms\": leads beyond the year 9999"));
+    }
+    let now = sim.clock.now();
+    sim.ledger.settle(now);
+    Ok(view::clock(sim))
+}
+
+/// All or none: a mistake in one switch changes nothing.
+fn switches(sim: &mut Sim, input: &Input) -> Done {
+    let mut changed = sim.switches.clone();
+    for (name, value) in input.fields() {
+        let value = value.as_str().ok_or_else(|| Refused::bad(format!("field \"{name}\": must be a string")))?;
+        changed.set(name, value).map_err(|reason| Refused::bad(format!("field \"{}\": {reason}", brief(name))))?;
+    }
+    sim.switches = changed;
+    Ok(view::switches(sim))
+}
+
+fn faults(sim: &mut Sim, body: &[u8]) -> Done {
+    let value = input::json(body)?;
+    let list = match value {
+        Value::Array(items) => items,
+        one => vec![one],
+    };
+    let mut rules = Vec::new();
+    for (index, item) in list.iter().enumerate() {
+        rules.push(NewRule::parse(item).map_err(|bad| Refused::bad(format!("rule {}: {bad}", index + 1)))?);
+    }
+    let ids: Vec<u64> = rules.into_iter().map(|rule| sim.faults.add(rule)).collect();
+    Ok(json!({"ids": ids}))
+}
+
+/// Which keys are taken from now on; tokens that are out stay valid, as with a rotation of keys.
+fn credentials(sim: &mut Sim, input: &Input) -> Done {
+    input.only(&["client_id", "client_secret", "subscription_key", "msn"])?;
+    let mut changed = sim.credentials.clone();
+    let fields = [
+        ("client_id", &mut changed.client_id),
+        ("client_secret", &mut changed.client_secret),
+        ("subscription_key", &mut changed.subscription_key),
+        ("msn", &mut changed.msn),
+    ];
+    let mut names = Vec::new();
+    for (name, slot) in fields {
+        if let Some(value) = input.text(name)? {
+            slot.replace_range(.., value);
+            names.push(name);
+        }
+    }
+    if crate::headers::merchant_serial_number(Some(&changed.msn), true).is_some() {
+        return Err(Refused::bad("field \"msn\": must be 4 to 10 digits"));
+    }
+    sim.credentials = changed;
+    Ok(json!({"changed": names}))
+}
+
+/// For the list of switches in `--help`.
+pub fn switch_help() -> String {
+    let mut out = String::new();
+    for switch in Switch::ALL {
+        out += &format!("  {:<30} {}\n{:34}{}\n", switch.name(), switch.values().join(" | "), "", switch.about());
+    }
+    out
+}

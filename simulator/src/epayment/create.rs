@@ -1,0 +1,244 @@
+//! `POST /epayment/v1/payments`. Sources: OpenAPI 1.8.1; ePayment API guide, create and errors.
+
+use serde_json::{Map, Value};
+
+use super::Call;
+use super::create_schema::CREATE;
+use crate::body::{self, Body};
+use crate::clock::{self, DAY, MINUTE};
+use crate::ledger::NewPayment;
+use crate::order_management::ECOM;
+use crate::problem;
+use crate::random;
+use crate::receipt_schema::tax_rate_issues;
+use crate::schema::Issue;
+use crate::sim::Sim;
+use crate::switches::{Switch, Switches};
+use crate::wire::Answer;
+
+pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
+    let Body { value, repeated_names } = body::read(call.request, &sim.switches, &CREATE, "metadata.", &call.shape())?;
+    let issues = beyond_tables(&value);
+    if !issues.is_empty() {
+        return Err(call.shape().validation(&issues));
+    }
+    let status_of = |code| match code {
+        4150 => sim.switches.number(Switch::KnownReference),
+        5080 => sim.switches.number(Switch::PushNotApproved),
+        7010 => sim.switches.number(Switch::UnknownUser),
+        code => problem::usual_status(code),
+    };
+    let reference = text(&value, "/reference").unwrap_or_default().to_owned();
+    let refused = |code: u16, detail: &str| {
+        let instance = format!("{}/{reference}", call.instance);
+        problem::domain(status_of(code), code, detail, &instance)
+    };
+    if sim.ledger.get(&call.msn, &reference).is_some() {
+        return Err(refused(4150, "A payment with this reference already exists."));
+    }
+    rules_of_money(&value, &sim.settings.currency).map_err(|(code, detail)| refused(code, detail))?;
+    rules_of_metadata(&value, &repeated_names).map_err(|(code, detail)| refused(code, detail))?;
+    rules_of_features(&value, &sim.switches, call.now).map_err(|(code, detail)| refused(code, detail))?;
+    let phone = customer(&value).map_err(|(code, detail)| refused(code, detail))?;
+    let user_flow = text(&value, "/userFlow").unwrap_or_default();
+    if user_flow == "PUSH_MESSAGE" && sim.switches.is(Switch::PushAllowed, "false") {
+        return Err(refused(5080, "The sales unit is not approved for PUSH_MESSAGE."));
+    }
+    let age = value["minimumUserAge"].as_i64();
+    if phone.as_deref().is_some_and(|number| !sim.passengers.can_pay(&reference, number, age)) {
+        return Err(refused(7010, "The customer cannot pay this payment."));
+    }
+
+    let redirect_token = (user_flow != "PUSH_MESSAGE").then(|| random::hex(&random::bytes::<16>()));
+    let redirect_url = redirect_token.as_ref().map(|token| match user_flow {
+        "NATIVE_REDIRECT" => format!("vipps://?token={token}"),
+        "QR" if text(&value, "/qrFormat/format") != Some("TEXT/TARGETURL") => {
+            format!("{}/qr-image?token={token}", sim.base_url)
+        }
+        _ => format!("{}/landing?token={token}", sim.base_url),
+    });
+    if let Some(receipt) = value.get("receipt") {
+        sim.receipts.put(&call.msn, ECOM, &reference, receipt.clone(), true);
+    }
+    sim.ledger.open(NewPayment {
+        msn: call.msn.clone(),
+        currency: text(&value, "/amount/currency").unwrap_or_default().to_owned(),
+        amount: value["amount"]["value"].as_i64().unwrap_or_default(),
+        user_flow: user_flow.to_owned(),
+        method: text(&value, "/paymentMethod/type").unwrap_or_default().to_owned(),
+        scope_requested: text(&value, "/profile/scope").is_some(),
+        metadata: value["metadata"].as_object().cloned(),
+        redirect_url: redirect_url.clone(),
+        redirect_token,
+        expires_at: text(&value, "/expiresAt").and_then(clock::parse_rfc3339),
+        key: call.key().unwrap_or_default(),
+        now: call.now,
+        rule: sim.passengers.rule_for(&reference, phone.as_deref()),
+        reference: reference.clone(),
+        phone,
+    });
+    let mut answer = Map::from_iter([("reference".to_owned(), Value::from(reference))]);
+    // Nothing to open for a push: the request is on the phone.
+    if let Some(url) = redirect_url {
+        answer.insert("redirectUrl".to_owned(), Value::from(url));
+    }
+    Ok(Answer::json(201, &Value::Object(answer)))
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
+    value.pointer(pointer)?.as_str()
+}
+
+type Rule = Result<(), (u16, &'static str)>;
+
+/// Validation that the schema's tables cannot express.
+fn beyond_tables(value: &Value) -> Vec<Issue> {
+    let mut issues = tax_rate_issues(&value["receipt"], "receipt.");
+    if let Some(customer) = value["customer"].as_object() {
+        let known = ["phoneNumber", "personalQr", "customerToken"];
+        if known.iter().filter(|name| customer.contains_key(**name)).count() != 1 {
+            let reason = "Exactly one of PhoneNumber, PersonalQr and CustomerToken must be given.";
+            issues.push(Issue::new("customer", reason));
+        }
+    }
+    issues
+}
+
+/// Minimum amounts: OpenAPI 1.8.1, `Amount`.
+fn rules_of_money(value: &Value, unit_currency: &str) -> Rule {
+    let currency = text(value, "/amount/currency").unwrap_or_default();
+    if currency != unit_currency {
+        return Err((5040, "The sales unit does not take this currency."));
+    }
+    let minimum = if matches!(currency, "NOK" | "SEK") { 100 } else { 1 };
+    match value["amount"]["value"].as_i64() {
+        Some(amount) if amount >= minimum => Ok(()),
+        _ => Err((6010, "The amount is below the minimum for the currency.")),
+    }
+}
+
+fn rules_of_metadata(value: &Value, repeated: &[String]) -> Rule {
+    if !repeated.is_empty() {
+        return Err((4110, "A key of the metadata occurs twice."));
+    }
+    let Some(metadata) = value["metadata"].as_object() else { return Ok(()) };
+    if metadata.len() > 5 {
+        return Err((4100, "At most five pairs are allowed."));
+    }
+    if metadata.keys().any(|key| key.chars().count() > 100) {
+        return Err((4120, "Keys may have 100 characters."));
+    }
+    let too_long = |value: &Value| value.as_str().is_some_and(|text| text.chars().count() > 500);
+    if metadata.values().any(too_long) {
+        return Err((4130, "Values may have 500 characters."));
+    }
+    Ok(())
+}
+
+fn rules_of_features(value: &Value, switches: &Switches, now: i64) -> Rule {
+    let user_flow = text(value, "/userFlow").unwrap_or_default();
+    if user_flow == "PUSH_MESSAGE" && value.get("customer").is_none() {
+        return Err((4140, "customer is required for PUSH_MESSAGE."));
+    }
+    if user_flow == "WEB_REDIRECT" && value.get("returnUrl").is_none() {
+        return Err((4140, "returnUrl is required for WEB_REDIRECT."));
+    }
+    let method = text(value, "/paymentMethod/type").unwrap_or_default();
+    if method == "CARD" && user_flow != "WEB_REDIRECT" {
+        return Err((4160, "CARD needs the user flow WEB_REDIRECT."));
+    }
+    if method == "CARD_PASSTHROUGH" && value.get("cardPassthrough").is_none() {
+        return Err((4140, "cardPassthrough is required for CARD_PASSTHROUGH."));
+    }
+    let blocks = value["paymentMethod"]["blockedSources"].as_array().is_some_and(|list| !list.is_empty());
+    if blocks && text(value, "/amount/currency") == Some("NOK") {
+        return Err((5010, "blockedSources applies to the Danish and Finnish markets only."));
+    }
+    for name in ["/returnUrl", "/receiptUrl"] {
+        if text(value, name).is_some_and(|url| !is_safe_url(url)) {
+            return Err((4090, "The URL must use https or a custom scheme."));
+        }
+    }
+    if let Some(scope) = text(value, "/profile/scope") {
+        const SCOPES: [&str; 6] = ["name", "address", "email", "phoneNumber", "birthDate", "nin"];
+        if scope.split(' ').any(|word| !SCOPES.contains(&word)) {
+            return Err((4080, "The scope names something that cannot be asked for."));
+        }
+    }
+    if value.get("shipping").is_some() {
+        return Err((5020, "The sales unit is not set up for Express."));
+    }
+    rules_of_long_life(value, switches, now)
+}
+
+/// Long-living payments: more than ten minutes and less than sixty days, with a receipt, by approval.
+fn rules_of_long_life(value: &Value, switches: &Switches, now: i64) -> Rule {
+    let Some(expires_at) = text(value, "/expiresAt").and_then(clock::parse_rfc3339) else { return Ok(()) };
+    if switches.is(Switch::LongLiving, "refused") {
+        Err((5050, "The sales unit is not approved for long-living payments."))
+    } else if value.get("receipt").is_none() {
+        Err((6130, "expiresAt needs a receipt."))
+    } else if expires_at <= now + 10 * MINUTE {
+        Err((6120, "expiresAt must be more than ten minutes ahead."))
+    } else if expires_at >= now + 60 * DAY {
+        Err((6110, "expiresAt must be less than sixty days ahead."))
+    } else {
+        Ok(())
+    }
+}
+
+fn is_safe_url(url: &str) -> bool {
+    let Some((scheme, rest)) = url.split_once("://") else { return false };
+    let well_formed = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    let https = scheme.eq_ignore_ascii_case("https");
+    well_formed && !scheme.eq_ignore_ascii_case("http") && (!https || !rest.is_empty())
+}
+
+/// Who shall pay, as a phone number, where that is known.
+fn customer(value: &Value) -> Result<Option<String>, (u16, &'static str)> {
+    if let Some(number) = text(value, "/customer/phoneNumber") {
+        // The pattern cannot see an international prefix that was left on the number.
+        return match number.starts_with('0') {
+            true => Err((4070, "The number must begin with the country code.")),
+            false => Ok(Some(number.to_owned())),
+        };
+    }
+    if let Some(code) = text(value, "/customer/personalQr") {
+        let path = code.split('?').next().unwrap_or_default();
+        let last = path.rsplit('/').next().unwrap_or_default();
+        let is_number = (9..=15).contains(&last.len()) && last.bytes().all(|b| b.is_ascii_digit());
+        return match is_number && code.starts_with("https://qr.vipps.no/") {
+            true => Ok(Some(last.to_owned())),
+            false => Err((4060, "The code is not a personal QR code.")),
+        };
+    }
+    match text(value, "/customer/customerToken") {
+        // Tokens come from a check-in by webhook, which has never happened here.
+        Some(_) => Err((4050, "The token belongs to no customer.")),
+        None => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn urls() {
+        for good in ["https://example.com", "taxi-app://done", "https://localhost/a?b=c"] {
+            assert!(is_safe_url(good), "{good}");
+        }
+        for bad in ["http://example.com", "HTTP://example.com", "example.com", "", "://x", "https://"] {
+            assert!(!is_safe_url(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn personal_codes() {
+        let code = |text: &str| customer(&json!({"customer": {"personalQr": text}}));
+        assert_eq!(code("https://qr.vipps.no/28/2/01/031/4712345678?v=1"), Ok(Some("4712345678".to_owned())));
+        assert_eq!(code("https://example.com/4712345678").map_err(|e| e.0), Err(4060));
+    }
+}

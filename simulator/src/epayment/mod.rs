@@ -1,0 +1,136 @@
+//! The ePayment API, version 1.8.1 of its OpenAPI document.
+
+mod adjust;
+mod approve;
+mod create;
+mod create_schema;
+mod read;
+
+use serde_json::{Value, json};
+
+use crate::headers;
+use crate::idempotency::{self, Found, Slot};
+use crate::json;
+use crate::ledger::{Money, Refusal};
+use crate::problem::{self, Shape};
+use crate::route::{Operation, Route};
+use crate::schema::Issue;
+use crate::sim::Sim;
+use crate::wire::{Answer, Outcome, Request};
+
+/// `^[a-zA-Z0-9-]{8,64}$` (64 since version 1.7.0).
+pub const REFERENCE_PATTERN: &str = "^[a-zA-Z0-9-]{8,64}$";
+
+pub fn is_reference(text: &str) -> bool {
+    (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// One call under way: what its steps need to know of it.
+struct Call<'a> {
+    request: &'a Request,
+    operation: Operation,
+    msn: String,
+    reference: String,
+    instance: String,
+    now: i64,
+}
+
+impl Call<'_> {
+    fn shape(&self) -> Shape {
+        Shape::Problem { instance: self.instance.clone() }
+    }
+
+    fn refused(&self, code: u16, detail: &str) -> Answer {
+        problem::domain(problem::usual_status(code), code, detail, &self.instance)
+    }
+
+    fn refusal(&self, refusal: &Refusal) -> Answer {
+        self.refused(refusal.code, &refusal.detail)
+    }
+
+    fn unknown_reference(&self) -> Answer {
+        self.refused(5090, "There is no payment with this reference for the sales unit.")
+    }
+
+    /// For the ledger of keys: absent where the operation has none, or the caller sent none.
+    fn key(&self) -> Option<String> {
+        let keyed =
+            matches!(self.operation, Operation::Create | Operation::Capture | Operation::Cancel | Operation::Refund);
+        if keyed { self.request.header("idempotency-key").filter(|key| !key.is_empty()) } else { None }
+    }
+}
+
+/// The gateway's checks, the rate limit, the headers, the key, and then the operation itself.
+pub fn handle(sim: &mut Sim, request: &Request, route: &Route, reference: &str) -> Outcome {
+    let now = sim.clock.now();
+    let instance = match route.operation {
+        Operation::Create => "/v1/payments".to_owned(),
+        _ => request.path.strip_prefix("/epayment").unwrap_or(&request.path).to_owned(),
+    };
+    let call = Call {
+        request,
+        operation: route.operation,
+        msn: sim.credentials.msn.clone(),
+        reference: reference.to_owned(),
+        instance,
+        now,
+    };
+    match admitted(sim, &call) {
+        Err(refusal) => Outcome::only(refusal),
+        Ok(()) => keyed(sim, &call),
+    }
+}
+
+fn admitted(sim: &mut Sim, call: &Call) -> Result<(), Answer> {
+    headers::authenticate(sim, call.request, &call.shape())?;
+    sim.limits.admit(&sim.switches, call.operation, &call.msn, &call.reference, call.now)?;
+    let mut issues = headers::check(call.request, call.operation);
+    // A create names its reference in the body, where the schema checks it.
+    if call.operation != Operation::Create && !is_reference(&call.reference) {
+        let reason = format!("The field Reference must match the regular expression '{REFERENCE_PATTERN}'.");
+        issues.push(Issue::new("reference", reason));
+    }
+    if issues.is_empty() { Ok(()) } else { Err(call.shape().validation(&issues)) }
+}
+
+/// A key that was seen before gets its first answer again; nothing is done twice.
+fn keyed(sim: &mut Sim, call: &Call) -> Outcome {
+    let Some(key) = call.key() else { return perform(sim, call) };
+    let slot = Slot::new(&sim.switches, &call.msn, call.operation, &call.reference, &key);
+    let value = json::parse(&call.request.body).ok().map(|parsed| parsed.value);
+    let meaning = idempotency::meaning(call.operation, &call.reference, value.as_ref(), &call.request.body);
+    match sim.replies.find(&slot, call.operation, &meaning, &sim.switches) {
+        Found::Replay(answer) => Outcome::only(answer),
+        Found::Conflict(code) => {
+            Outcome::only(call.refused(code, "The idempotency key has been used for another request."))
+        }
+        Found::Nothing => {
+            let outcome = perform(sim, call);
+            if !adjust::may_be_retried(&sim.switches, &outcome.answer) {
+                sim.replies.keep(slot, meaning, &outcome.answer, &sim.switches);
+            }
+            outcome
+        }
+    }
+}
+
+fn perform(sim: &mut Sim, call: &Call) -> Outcome {
+    let result = match call.operation {
+        Operation::Create => create::create(sim, call).map(Outcome::acted),
+        Operation::Get => read::payment(sim, call).map(Outcome::only),
+        Operation::Events => read::events(sim, call).map(Outcome::only),
+        Operation::Approve => approve::force(sim, call).map(Outcome::acted),
+        _ => adjust::adjust(sim, call).map(Outcome::acted),
+    };
+    result.unwrap_or_else(Outcome::only)
+}
+
+fn aggregate(money: Money, currency: &str) -> Value {
+    let amount = |value: i64| json!({"currency": currency, "value": value});
+    json!({
+        "authorizedAmount": amount(money.authorized),
+        "cancelledAmount": amount(money.cancelled),
+        "capturedAmount": amount(money.captured),
+        "refundedAmount": amount(money.refunded),
+    })
+}

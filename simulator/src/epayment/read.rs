@@ -1,0 +1,95 @@
+//! Get payment and event log. Source: OpenAPI 1.8.1; ePayment API guide, get payment and get event log.
+
+use serde_json::{Map, Value, json};
+
+use super::{Call, aggregate};
+use crate::clock::{self, DAY, Style};
+use crate::ledger::{Event, EventName, Payment, State};
+use crate::random;
+use crate::sim::Sim;
+use crate::switches::{Switch, Switches};
+use crate::wire::Answer;
+
+pub fn payment(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
+    sim.ledger.settle(call.now);
+    let payment = sim.ledger.get(&call.msn, &call.reference).ok_or_else(|| call.unknown_reference())?;
+    let seen = payment.money_seen_at(call.now - sim.switches.lag_ms());
+    let mut body = Map::new();
+    let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
+    put("aggregate", aggregate(seen, &payment.currency));
+    put("amount", json!({"currency": payment.currency, "value": payment.amount}));
+    put("state", Value::from(payment.state.name()));
+    put("paymentMethod", method(payment));
+    if sim.switches.is(Switch::Profile, "object") {
+        put("profile", profile(payment));
+    }
+    put("pspReference", Value::from(payment.psp_reference.clone()));
+    put("reference", Value::from(payment.reference.clone()));
+    if let Some(url) = &payment.redirect_url {
+        put("redirectUrl", Value::from(url.clone()));
+    }
+    if let Some(metadata) = &payment.metadata {
+        put("metadata", Value::Object(metadata.clone()));
+    }
+    if sim.switches.is(Switch::CaptureGuaranteed, "present") {
+        if let Some(at) = payment.authorized_at {
+            // The shortest guarantee that the card schemes give, with an offset as the guide shows it.
+            put("captureGuaranteedUntil", Value::from(clock::rfc3339(at + 7 * DAY, Style::Offset)));
+        }
+    }
+    Ok(Answer::json(200, &Value::Object(body)))
+}
+
+fn method(payment: &Payment) -> Value {
+    match payment.state {
+        // Which card it is, is known once the user has chosen one.
+        State::Authorized => json!({"type": payment.method, "cardBin": "540185"}),
+        _ => json!({"type": payment.method}),
+    }
+}
+
+fn profile(payment: &Payment) -> Value {
+    match payment.state {
+        State::Authorized if payment.scope_requested => {
+            let digest = random::sha256_hex(payment.psp_reference.as_bytes());
+            json!({"sub": &digest[..32]})
+        }
+        _ => json!({}),
+    }
+}
+
+pub fn events(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
+    sim.ledger.settle(call.now);
+    let payment = sim.ledger.get(&call.msn, &call.reference).ok_or_else(|| call.unknown_reference())?;
+    let seen_until = call.now - sim.switches.lag_ms();
+    let list: Vec<Value> = (payment.events.iter().enumerate())
+        .filter(|(_, event)| !event.name.is_adjustment() || event.at <= seen_until)
+        .map(|(index, event)| entry(payment, event, index, &sim.switches))
+        .collect();
+    Ok(Answer::json(200, &Value::Array(list)))
+}
+
+fn entry(payment: &Payment, event: &Event, index: usize, switches: &Switches) -> Value {
+    let style = match switches.get(Switch::Timestamps) {
+        "seconds" => Style::Seconds,
+        "ticks" => Style::Ticks,
+        "offset" => Style::Offset,
+        // The guide's own samples change their precision from event to event.
+        "mixed" => [Style::Ticks, Style::Millis, Style::Seconds, Style::Offset][index % 4],
+        _ => Style::Millis,
+    };
+    let mut body = json!({
+        "reference": payment.reference,
+        "pspReference": event.psp_reference,
+        "name": event.name.name(),
+        "amount": {"currency": payment.currency, "value": event.amount},
+        "timestamp": clock::rfc3339(event.at, style),
+        "success": true,
+    });
+    let is_cancel = matches!(event.name, EventName::Cancelled | EventName::Terminated);
+    let key = event.key.as_ref().filter(|_| !is_cancel || switches.is(Switch::CancelledEventKey, "present"));
+    if let Some(key) = key {
+        body["idempotencyKey"] = Value::from(key.clone());
+    }
+    body
+}

@@ -1,0 +1,102 @@
+//! One request from its bytes to its answer: the log, the fault rules, the operation.
+
+use hyper::HeaderMap;
+
+use crate::epayment;
+use crate::faults::{Action, FixedAnswer, Stage};
+use crate::json;
+use crate::order_management;
+use crate::problem;
+use crate::route::{self, Operation, Route};
+use crate::sim::Sim;
+use crate::token;
+use crate::wire::{Answer, Outcome, Request};
+
+/// A request that has been noted, and the fault that it met.
+#[derive(Debug)]
+pub struct Noted {
+    pub n: u64,
+    pub route: Route,
+    pub reference: Option<String>,
+    pub fault: Option<Action>,
+}
+
+/// With the head alone: is the connection to be reset at once?
+pub fn on_head(sim: &mut Sim, method: &str, path: &str, headers: &HeaderMap, connection: u64) -> Option<Noted> {
+    let route = route::route(method, path);
+    let reference = route.reference.clone();
+    let fault = sim.faults.strike(route.operation, reference.as_deref(), Stage::Head)?;
+    let request = Request {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        headers: headers.clone(),
+        body: Vec::new(),
+        connection,
+    };
+    Some(note(sim, &request, route, reference, Some(fault)))
+}
+
+pub fn on_whole(sim: &mut Sim, request: &Request) -> Noted {
+    let route = route::route(&request.method, &request.path);
+    let reference = match route.operation {
+        Operation::Create => reference_in_body(&request.body),
+        _ => route.reference.clone(),
+    };
+    let fault = sim.faults.strike(route.operation, reference.as_deref(), Stage::Whole);
+    note(sim, request, route, reference, fault)
+}
+
+fn note(sim: &mut Sim, request: &Request, route: Route, reference: Option<String>, fault: Option<Action>) -> Noted {
+    let now = sim.clock.now();
+    let n = sim.log.begin(request, route.operation, reference.as_deref(), now);
+    if let Some(action) = &fault {
+        sim.log.fault(n, action.name());
+    }
+    Noted { n, route, reference, fault }
+}
+
+fn reference_in_body(body: &[u8]) -> Option<String> {
+    let parsed = json::parse(body).ok()?;
+    Some(parsed.value["reference"].as_str()?.to_owned())
+}
+
+/// The operation itself.
+pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
+    let Outcome { answer, acted } = match noted.route.operation {
+        Operation::Unknown => Outcome::only(problem::no_such_resource()),
+        Operation::Token => token::issue(sim, request),
+        Operation::Receipt | Operation::Order => order_management::handle(sim, request, &noted.route),
+        _ => epayment::handle(sim, request, &noted.route, noted.reference.as_deref().unwrap_or_default()),
+    };
+    if acted {
+        sim.log.acted(noted.n);
+    }
+    answer
+}
+
+/// What a fault rule puts in the place of the answer.
+pub fn fixed(fixed: &FixedAnswer) -> Answer {
+    let mut answer = match &fixed.body {
+        None => problem::stock(fixed.status),
+        Some(serde_json::Value::String(text)) => {
+            let mut answer = Answer::empty(fixed.status);
+            answer.body = text.clone().into_bytes();
+            answer.content_type = Some("text/plain; charset=utf-8".into());
+            answer
+        }
+        Some(json) => Answer::typed(fixed.status, "application/problem+json", json),
+    };
+    if let Some(content_type) = &fixed.content_type {
+        answer.content_type = Some(content_type.clone().into());
+    }
+    answer.headers.extend(fixed.headers.iter().cloned());
+    answer
+}
+
+/// 200, declared as something that it is not.
+pub fn garbage(content_type: &str) -> Answer {
+    let mut answer = Answer::empty(200);
+    answer.content_type = Some(content_type.to_owned().into());
+    answer.body = b"<html><body>Request blocked. \xff\xfe{\"state\":</body>".to_vec();
+    answer
+}

@@ -1,0 +1,372 @@
+//! One payment: its state, its events, and the rules of its money.
+//!
+//! Sources: ePayment API guide (create, capture, cancel, refund, event log), OpenAPI 1.8.1, error table.
+
+use serde_json::{Map, Value};
+
+use crate::clock::{DAY, MINUTE};
+use crate::passenger::{Act, Rule};
+use crate::random;
+
+/// A request that nobody acts upon dies after ten minutes (knowledge base, time-outs).
+const LIFE: i64 = 10 * MINUTE;
+/// Refunds are possible for a year (ePayment API guide, refund).
+const REFUND_PERIOD: i64 = 365 * DAY;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Created,
+    Authorized,
+    Aborted,
+    Expired,
+    Terminated,
+}
+
+impl State {
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Created => "CREATED",
+            State::Authorized => "AUTHORIZED",
+            State::Aborted => "ABORTED",
+            State::Expired => "EXPIRED",
+            State::Terminated => "TERMINATED",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventName {
+    Created,
+    Authorized,
+    Captured,
+    Cancelled,
+    Refunded,
+    Aborted,
+    Expired,
+    Terminated,
+}
+
+impl EventName {
+    pub fn name(self) -> &'static str {
+        match self {
+            EventName::Created => "CREATED",
+            EventName::Authorized => "AUTHORIZED",
+            EventName::Captured => "CAPTURED",
+            EventName::Cancelled => "CANCELLED",
+            EventName::Refunded => "REFUNDED",
+            EventName::Aborted => "ABORTED",
+            EventName::Expired => "EXPIRED",
+            EventName::Terminated => "TERMINATED",
+        }
+    }
+
+    /// Changes of the totals after the approval; these may become visible late.
+    pub fn is_adjustment(self) -> bool {
+        matches!(self, EventName::Captured | EventName::Cancelled | EventName::Refunded)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Event {
+    pub name: EventName,
+    /// Of this event, not a running total.
+    pub amount: i64,
+    pub at: i64,
+    pub key: Option<String>,
+    pub psp_reference: String,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Money {
+    pub authorized: i64,
+    pub captured: i64,
+    pub cancelled: i64,
+    pub refunded: i64,
+}
+
+/// An operation that the rules forbid: the number of the domain error and what to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: u16,
+    pub detail: String,
+}
+
+fn refuse<T>(code: u16, detail: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { code, detail: detail.into() })
+}
+
+#[derive(Clone, Debug)]
+pub struct NewPayment {
+    pub msn: String,
+    pub reference: String,
+    pub currency: String,
+    pub amount: i64,
+    pub phone: Option<String>,
+    pub user_flow: String,
+    pub method: String,
+    pub scope_requested: bool,
+    pub metadata: Option<Map<String, Value>>,
+    pub redirect_url: Option<String>,
+    pub redirect_token: Option<String>,
+    pub expires_at: Option<i64>,
+    pub key: String,
+    pub now: i64,
+    pub rule: Rule,
+}
+
+#[derive(Clone, Debug)]
+pub struct Payment {
+    pub msn: String,
+    pub reference: String,
+    pub psp_reference: String,
+    pub state: State,
+    pub currency: String,
+    pub amount: i64,
+    pub phone: Option<String>,
+    pub user_flow: String,
+    pub method: String,
+    pub scope_requested: bool,
+    pub metadata: Option<Map<String, Value>>,
+    pub redirect_url: Option<String>,
+    pub redirect_token: Option<String>,
+    pub created_at: i64,
+    pub expires_at: i64,
+    pub authorized_at: Option<i64>,
+    pub events: Vec<Event>,
+    pub rule: Rule,
+    pub rule_since: i64,
+    create_key: String,
+    auto_cancelled: bool,
+}
+
+impl Payment {
+    pub fn new(new: NewPayment) -> Payment {
+        let psp_reference = random::uuid();
+        let created = Event {
+            name: EventName::Created,
+            amount: new.amount,
+            at: new.now,
+            key: Some(new.key.clone()),
+            psp_reference: psp_reference.clone(),
+        };
+        Payment {
+            msn: new.msn,
+            reference: new.reference,
+            psp_reference,
+            state: State::Created,
+            currency: new.currency,
+            amount: new.amount,
+            phone: new.phone,
+            user_flow: new.user_flow,
+            method: new.method,
+            scope_requested: new.scope_requested,
+            metadata: new.metadata,
+            redirect_url: new.redirect_url,
+            redirect_token: new.redirect_token,
+            created_at: new.now,
+            expires_at: new.expires_at.unwrap_or(new.now + LIFE),
+            authorized_at: None,
+            events: vec![created],
+            rule: new.rule,
+            rule_since: new.now,
+            create_key: new.key,
+            auto_cancelled: false,
+        }
+    }
+
+    pub fn money(&self) -> Money {
+        self.money_seen_at(i64::MAX)
+    }
+
+    /// The totals with only those captures, cancels and refunds that had happened by `moment`.
+    pub fn money_seen_at(&self, moment: i64) -> Money {
+        let mut money = Money::default();
+        for event in self.events.iter().filter(|e| !e.name.is_adjustment() || e.at <= moment) {
+            match event.name {
+                EventName::Authorized => money.authorized += event.amount,
+                EventName::Captured => money.captured += event.amount,
+                // Before the approval a cancel counts the full amount (ePayment API guide, cancel).
+                EventName::Cancelled | EventName::Terminated => money.cancelled += event.amount,
+                EventName::Refunded => money.refunded += event.amount,
+                EventName::Created | EventName::Aborted | EventName::Expired => {}
+            }
+        }
+        money
+    }
+
+    fn remaining(&self) -> i64 {
+        let money = self.money();
+        money.authorized - money.captured - money.cancelled
+    }
+
+    /// Norwegian reservations last 180 days, Danish and Finnish ones 14 (payment life cycle).
+    pub fn capture_deadline(&self) -> Option<i64> {
+        let days = if self.currency == "NOK" { 180 } else { 14 };
+        self.authorized_at.map(|at| at + days * DAY)
+    }
+
+    fn record(&mut self, name: EventName, amount: i64, at: i64, key: Option<String>) {
+        self.events.push(Event { name, amount, at, key, psp_reference: random::ten_digits() });
+    }
+
+    /// Time may approve, decline, expire, or release what was not captured in time.
+    pub fn settle(&mut self, now: i64) {
+        if self.state == State::Created {
+            let acts_at = match self.rule.act {
+                Act::ApproveAfter(after) | Act::DeclineAfter(after) => Some(self.rule_since + after),
+                Act::Nothing | Act::ApproveOnCancel | Act::NoUser => None,
+            };
+            match acts_at.filter(|at| *at <= now && *at < self.expires_at) {
+                Some(at) if matches!(self.rule.act, Act::ApproveAfter(_)) => self.approve_at(at),
+                Some(at) => self.finish(State::Aborted, EventName::Aborted, at),
+                None if self.expires_at <= now => self.finish(State::Expired, EventName::Expired, self.expires_at),
+                None => {}
+            }
+        }
+        if let Some(deadline) = self.capture_deadline().filter(|deadline| *deadline <= now) {
+            let left = self.remaining();
+            if left > 0 {
+                self.record(EventName::Cancelled, left, deadline, None);
+            }
+            self.auto_cancelled = true;
+        }
+    }
+
+    /// Nothing can happen any more by the mere passing of time.
+    pub fn is_at_rest(&self) -> bool {
+        match self.state {
+            State::Created => false,
+            State::Authorized => self.auto_cancelled || self.remaining() == 0,
+            State::Aborted | State::Expired | State::Terminated => true,
+        }
+    }
+
+    fn approve_at(&mut self, at: i64) {
+        self.state = State::Authorized;
+        self.authorized_at = Some(at);
+        // In the guide's samples the approval carries the key of the create.
+        self.record(EventName::Authorized, self.amount, at, Some(self.create_key.clone()));
+    }
+
+    fn finish(&mut self, state: State, name: EventName, at: i64) {
+        self.state = state;
+        self.record(name, self.amount, at, None);
+    }
+
+    /// In the middle of approving, or of a strong authentication: a cancel is refused then.
+    pub fn is_busy(&self, now: i64) -> bool {
+        let since = self.rule.busy_from.map(|after| self.rule_since + after);
+        self.state == State::Created && since.is_some_and(|since| since <= now)
+    }
+
+    pub fn approve(&mut self, now: i64) -> Result<(), Refusal> {
+        match self.state {
+            State::Created => {
+                self.approve_at(now);
+                Ok(())
+            }
+            State::Authorized => refuse(6230, "The payment is already reserved."),
+            state => refuse(10010, format!("The payment is in state {}.", state.name())),
+        }
+    }
+
+    pub fn decline(&mut self, now: i64) -> Result<(), Refusal> {
+        if self.state != State::Created {
+            return refuse(10010, format!("The payment is in state {}.", self.state.name()));
+        }
+        self.finish(State::Aborted, EventName::Aborted, now);
+        Ok(())
+    }
+
+    pub fn capture(
+        &mut self,
+        amount: i64,
+        key: Option<String>,
+        now: i64,
+        when_full: u16,
+        partial: bool,
+    ) -> Result<(), Refusal> {
+        match self.state {
+            State::Created => return refuse(6080, "The payment has not been approved yet."),
+            State::Terminated => return refuse(6070, "The payment was cancelled before it was approved."),
+            State::Aborted | State::Expired => {
+                return refuse(6200, format!("The payment is in the invalid state {}.", self.state.name()));
+            }
+            State::Authorized => {}
+        }
+        let money = self.money();
+        let left = self.remaining();
+        if self.capture_deadline().is_some_and(|deadline| deadline <= now) {
+            refuse(6100, "The reservation was not captured in time.")
+        } else if money.cancelled > 0 {
+            refuse(6070, "The reservation has been cancelled.")
+        } else if left == 0 {
+            refuse(when_full, "The full amount has been captured.")
+        } else if amount > left {
+            refuse(6090, format!("At most {left} can be captured."))
+        } else if !partial && amount != money.authorized {
+            refuse(6140, "This sales unit must capture the full amount.")
+        } else {
+            self.record(EventName::Captured, amount, now, key);
+            Ok(())
+        }
+    }
+
+    /// All or nothing of what is not captured. `only_if_unapproved` is `cancelTransactionOnly`.
+    pub fn cancel(
+        &mut self,
+        only_if_unapproved: bool,
+        key: Option<String>,
+        now: i64,
+        when_nothing: u16,
+    ) -> Result<(), Refusal> {
+        match self.state {
+            State::Created => {
+                self.state = State::Terminated;
+                self.record(EventName::Terminated, self.amount, now, key);
+                return Ok(());
+            }
+            State::Authorized => {}
+            state => return refuse(when_nothing, format!("The payment is in state {}.", state.name())),
+        }
+        let money = self.money();
+        let left = self.remaining();
+        if only_if_unapproved {
+            refuse(6060, "The payment is authorized, and cancelTransactionOnly is set.")
+        } else if left == 0 && money.captured == money.authorized {
+            refuse(6040, "The full amount has been captured; use refund.")
+        } else if self.capture_deadline().is_some_and(|deadline| deadline <= now) {
+            refuse(6030, "The reservation is past its deadline.")
+        } else if left == 0 {
+            refuse(when_nothing, "Nothing of the payment is reserved any more.")
+        } else {
+            self.record(EventName::Cancelled, left, now, key);
+            Ok(())
+        }
+    }
+
+    pub fn refund(&mut self, amount: i64, key: Option<String>, now: i64, from_capture: bool) -> Result<(), Refusal> {
+        if matches!(self.state, State::Aborted | State::Expired | State::Terminated) {
+            return refuse(6210, format!("The payment is in the invalid state {}.", self.state.name()));
+        }
+        let money = self.money();
+        let refundable = money.captured - money.refunded;
+        let counted_from = match from_capture {
+            // Each capture opens its own year; the latest one decides.
+            true => self.events.iter().rev().find(|e| e.name == EventName::Captured).map(|e| e.at),
+            false => self.authorized_at,
+        };
+        if money.captured == 0 {
+            refuse(6020, "Nothing has been captured.")
+        } else if counted_from.is_some_and(|at| at + REFUND_PERIOD <= now) {
+            refuse(6220, "The payment is too old to be refunded.")
+        } else if refundable == 0 {
+            refuse(6180, "The full amount has been refunded.")
+        } else if amount > refundable {
+            refuse(6150, format!("At most {refundable} can be refunded."))
+        } else {
+            self.record(EventName::Refunded, amount, now, key);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The Vipps MobilePay servers on loopback, as their documentation describes them: stateful, strict, and with
+//! faults, time and a passenger that tests can move.
+//!
+//! The way of a request: [`server`] reads it, [`exchange`] notes it and asks the fault rules, `route` names the
+//! operation, `headers` and `body` check it, `token`, `epayment` or `order_management` answer it, and `ledger`
+//! keeps the books. [`control`] is the other door, for tests. All state is one [`sim::Sim`] behind one lock.
+//!
+//! It shares no code with any client: a misspelt field must not pass because both sides misspell it alike.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod clock;
+pub mod server;
+pub mod settings;
+pub mod temp;
+
+mod body;
+mod control;
+mod epayment;
+mod exchange;
+mod faults;
+mod headers;
+mod idempotency;
+mod json;
+mod ledger;
+mod mask;
+mod order_management;
+mod passenger;
+mod problem;
+mod random;
+mod rate_limit;
+mod receipt_schema;
+mod request_log;
+mod route;
+mod schema;
+mod sim;
+mod socket;
+mod switches;
+mod tls;
+mod token;
+mod wire;
+
+pub use server::{Simulator, StartError};
+pub use settings::Settings;

@@ -1,0 +1,109 @@
+//! Order Management: a receipt is posted once and stays as it is.
+//!
+//! Sources: Order Management OpenAPI 2.1, guide and FAQ. No check that a payment exists: receipts may come first.
+
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
+use crate::body;
+use crate::headers;
+use crate::problem::{self, Shape};
+use crate::random;
+use crate::receipt_schema::{RECEIPT, tax_rate_issues};
+use crate::route::{Operation, Route};
+use crate::schema::Issue;
+use crate::sim::Sim;
+use crate::switches::Switch;
+use crate::wire::{Answer, Outcome, Request};
+
+/// The payment type under which ePayment orders are kept.
+pub const ECOM: &str = "ECOM";
+
+#[derive(Debug, Default)]
+pub struct Receipts {
+    kept: HashMap<(String, String, String), Receipt>,
+}
+
+#[derive(Debug)]
+struct Receipt {
+    content: Value,
+    came_with_create: bool,
+}
+
+impl Receipts {
+    pub fn put(&mut self, msn: &str, payment_type: &str, order: &str, content: Value, came_with_create: bool) {
+        let slot = (msn.to_owned(), payment_type.to_owned(), order.to_owned());
+        self.kept.insert(slot, Receipt { content, came_with_create });
+    }
+
+    pub fn get(&self, msn: &str, payment_type: &str, order: &str) -> Option<&Value> {
+        self.find(msn, payment_type, order).map(|receipt| &receipt.content)
+    }
+
+    fn find(&self, msn: &str, payment_type: &str, order: &str) -> Option<&Receipt> {
+        self.kept.get(&(msn.to_owned(), payment_type.to_owned(), order.to_owned()))
+    }
+}
+
+pub fn handle(sim: &mut Sim, request: &Request, route: &Route) -> Outcome {
+    let result = match route.operation {
+        Operation::Receipt => add_receipt(sim, request, route),
+        _ => get_order(sim, request, route).map(Outcome::only),
+    };
+    result.unwrap_or_else(Outcome::only)
+}
+
+struct Order {
+    payment_type: String,
+    id: String,
+}
+
+/// What holds for every call of this API.
+fn accept(sim: &Sim, request: &Request, route: &Route) -> Result<Order, Answer> {
+    if sim.switches.is(Switch::OrderManagement, "no") {
+        return Err(problem::no_such_resource());
+    }
+    let shape = Shape::OrderManagement;
+    headers::authenticate(sim, request, &shape)?;
+    let mut issues = headers::check(request, route.operation);
+    let payment_type = route.payment_type.as_deref().unwrap_or_default().to_ascii_uppercase();
+    if payment_type != ECOM && payment_type != "RECURRING" {
+        issues.push(Issue::new("paymentType", "The field PaymentType must be one of: ECOM, RECURRING."));
+    }
+    let id = route.reference.clone().unwrap_or_default();
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    if id.is_empty() || !id.bytes().all(allowed) {
+        let reason = r"The field OrderId must match the regular expression '^[0-9A-Za-z-_\.]+$'.";
+        issues.push(Issue::new("orderId", reason));
+    }
+    if issues.is_empty() { Ok(Order { payment_type, id }) } else { Err(shape.validation(&issues)) }
+}
+
+fn add_receipt(sim: &mut Sim, request: &Request, route: &Route) -> Result<Outcome, Answer> {
+    let order = accept(sim, request, route)?;
+    let shape = Shape::OrderManagement;
+    let body = body::read(request, &sim.switches, &RECEIPT, "", &shape)?;
+    let issues = tax_rate_issues(&body.value, "");
+    if !issues.is_empty() {
+        return Err(shape.validation(&issues));
+    }
+    let msn = sim.credentials.msn.clone();
+    if let Some(earlier) = sim.receipts.find(&msn, &order.payment_type, &order.id) {
+        let replaces = earlier.came_with_create && sim.switches.is(Switch::ReceiptAfterCreate, "201");
+        if !replaces {
+            let status = sim.switches.number(Switch::SecondReceipt);
+            return Err(shape.plain(status, "Conflict", "The order already has a receipt, which cannot be changed."));
+        }
+    }
+    sim.receipts.put(&msn, &order.payment_type, &order.id, body.value, false);
+    Ok(Outcome::acted(Answer::json(201, &Value::from(random::uuid()))))
+}
+
+fn get_order(sim: &mut Sim, request: &Request, route: &Route) -> Result<Answer, Answer> {
+    let order = accept(sim, request, route)?;
+    match sim.receipts.get(&sim.credentials.msn, &order.payment_type, &order.id) {
+        Some(receipt) => Ok(Answer::json(200, &json!({"category": null, "receipt": receipt}))),
+        None => Err(Shape::OrderManagement.plain(404, "Not Found", "The order has neither a receipt nor a category.")),
+    }
+}

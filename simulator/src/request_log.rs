@@ -1,0 +1,152 @@
+//! Every request to the servers since the start or the last reset, masked.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde_json::{Map, Value, json};
+
+use crate::json;
+use crate::mask;
+use crate::random;
+use crate::route::Operation;
+use crate::wire::Request;
+
+const KEPT: usize = 10_000;
+/// Longer bodies are cut in the log; their hash is of the whole.
+const BODY_KEPT: usize = 64 * 1_024;
+
+#[derive(Debug)]
+struct Entry {
+    n: u64,
+    at: i64,
+    operation: Operation,
+    method: String,
+    path: String,
+    reference: Option<String>,
+    idempotency_key: Option<String>,
+    headers: Map<String, Value>,
+    body: Value,
+    body_sha256: String,
+    connection: u64,
+    status: Option<u16>,
+    acted: bool,
+    fault: Option<&'static str>,
+}
+
+#[derive(Debug, Default)]
+pub struct RequestLog {
+    entries: VecDeque<Entry>,
+    last: u64,
+}
+
+impl RequestLog {
+    /// Notes a request before anything is done with it; the number finds it again.
+    pub fn begin(&mut self, request: &Request, operation: Operation, reference: Option<&str>, at: i64) -> u64 {
+        self.last += 1;
+        if self.entries.len() == KEPT {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(Entry {
+            n: self.last,
+            at,
+            operation,
+            method: request.method.clone(),
+            path: request.path.chars().take(2_000).collect(),
+            reference: reference.map(|text| text.chars().take(200).collect()),
+            idempotency_key: request.header("idempotency-key"),
+            headers: mask::headers(&request.headers),
+            body: masked_body(&request.body),
+            body_sha256: random::sha256_hex(&request.body),
+            connection: request.connection,
+            status: None,
+            acted: false,
+            fault: None,
+        });
+        self.last
+    }
+
+    fn entry(&mut self, n: u64) -> Option<&mut Entry> {
+        let first = self.entries.front()?.n;
+        self.entries.get_mut(usize::try_from(n.checked_sub(first)?).ok()?)
+    }
+
+    pub fn fault(&mut self, n: u64, name: &'static str) {
+        if let Some(entry) = self.entry(n) {
+            entry.fault = Some(name);
+        }
+    }
+
+    /// `status` is what went out, `None` where no answer did.
+    pub fn end(&mut self, n: u64, status: Option<u16>) {
+        if let Some(entry) = self.entry(n) {
+            entry.status = status;
+        }
+    }
+
+    pub fn acted(&mut self, n: u64) {
+        if let Some(entry) = self.entry(n) {
+            entry.acted = true;
+        }
+    }
+
+    /// One line for `--verbose`.
+    pub fn line(&mut self, n: u64) -> String {
+        let Some(entry) = self.entry(n) else { return String::new() };
+        let status = entry.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let fault = entry.fault.map(|name| format!(" fault {name}")).unwrap_or_default();
+        let key = entry.idempotency_key.as_ref().map(|key| format!(" key {key}")).unwrap_or_default();
+        let (method, path, operation) = (&entry.method, &entry.path, entry.operation);
+        format!("#{n} {operation} {method} {path}{key} -> {status}{fault}")
+    }
+
+    pub fn list(&self) -> Value {
+        let describe = |entry: &Entry| {
+            json!({
+                "n": entry.n,
+                "at": entry.at,
+                "operation": entry.operation.name(),
+                "method": entry.method,
+                "path": entry.path,
+                "reference": entry.reference,
+                "idempotency_key": entry.idempotency_key,
+                "headers": entry.headers,
+                "body": entry.body,
+                "body_sha256": entry.body_sha256,
+                "status": entry.status,
+                "acted": entry.acted,
+                "fault": entry.fault,
+                "connection": entry.connection,
+            })
+        };
+        self.entries.iter().map(describe).collect()
+    }
+
+    /// In short form, for the ledger: each reference with what was asked for it.
+    pub fn by_reference(&self) -> HashMap<&str, Vec<Value>> {
+        let mut out: HashMap<&str, Vec<Value>> = HashMap::new();
+        for entry in &self.entries {
+            let Some(reference) = &entry.reference else { continue };
+            out.entry(reference).or_default().push(json!({
+                "operation": entry.operation.name(),
+                "idempotency_key": entry.idempotency_key,
+                "status": entry.status,
+                "acted": entry.acted,
+                "at": entry.at,
+                "fault": entry.fault,
+            }));
+        }
+        out
+    }
+}
+
+fn masked_body(raw: &[u8]) -> Value {
+    if raw.is_empty() {
+        return Value::Null;
+    }
+    if raw.len() <= BODY_KEPT {
+        if let Ok(parsed) = json::parse(raw) {
+            return mask::body(&parsed.value);
+        }
+    }
+    let kept = &raw[..raw.len().min(BODY_KEPT)];
+    Value::from(mask::digits(&String::from_utf8_lossy(kept)))
+}

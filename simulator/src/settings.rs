@@ -1,0 +1,52 @@
+//! What the command line says; a reset goes back to it.
+
+use crate::clock::{HOUR, SECOND};
+use crate::faults::NewRule;
+use crate::passenger::{Act, Rule};
+use crate::switches::Switches;
+
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub client_id: String,
+    pub client_secret: String,
+    pub subscription_key: String,
+    pub msn: String,
+}
+
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// 0 means any free port.
+    pub port: u16,
+    pub control_port: u16,
+    pub tls: bool,
+    pub credentials: Credentials,
+    /// Of the sales unit; payments in any other are refused with 5040.
+    pub currency: String,
+    pub token_life_ms: i64,
+    pub passenger: Rule,
+    pub switches: Switches,
+    pub faults: Vec<NewRule>,
+    pub verbose: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            port: 4010,
+            control_port: 0,
+            tls: false,
+            credentials: Credentials {
+                client_id: "sim-client-id".to_owned(),
+                client_secret: "sim-client-secret".to_owned(),
+                subscription_key: "sim-subscription-key".to_owned(),
+                msn: "123456".to_owned(),
+            },
+            currency: "NOK".to_owned(),
+            token_life_ms: HOUR,
+            passenger: Rule { act: Act::ApproveAfter(3 * SECOND), busy_from: None },
+            switches: Switches::default(),
+            faults: Vec::new(),
+            verbose: false,
+        }
+    }
+}

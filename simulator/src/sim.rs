@@ -1,0 +1,61 @@
+//! The whole state of the servers, behind one lock: whatever one request sees, the next one continues.
+
+use crate::clock::Clock;
+use crate::faults::Faults;
+use crate::idempotency::Replies;
+use crate::ledger::Ledger;
+use crate::order_management::Receipts;
+use crate::passenger::Passengers;
+use crate::rate_limit::RateLimits;
+use crate::request_log::RequestLog;
+use crate::settings::{Credentials, Settings};
+use crate::switches::Switches;
+use crate::token::Tokens;
+
+#[derive(Debug)]
+pub struct Sim {
+    pub settings: Settings,
+    /// Where payments are opened by a browser or a QR code; known once the port is.
+    pub base_url: String,
+    pub clock: Clock,
+    pub credentials: Credentials,
+    pub switches: Switches,
+    pub passengers: Passengers,
+    pub faults: Faults,
+    pub tokens: Tokens,
+    pub limits: RateLimits,
+    pub replies: Replies,
+    pub ledger: Ledger,
+    pub receipts: Receipts,
+    pub log: RequestLog,
+}
+
+impl Sim {
+    pub fn new(settings: Settings) -> Sim {
+        let mut faults = Faults::default();
+        for rule in &settings.faults {
+            faults.add(rule.clone());
+        }
+        Sim {
+            base_url: String::new(),
+            clock: Clock::new(),
+            credentials: settings.credentials.clone(),
+            switches: settings.switches.clone(),
+            passengers: Passengers::new(settings.passenger),
+            faults,
+            tokens: Tokens::default(),
+            limits: RateLimits::default(),
+            replies: Replies::default(),
+            ledger: Ledger::default(),
+            receipts: Receipts::default(),
+            log: RequestLog::default(),
+            settings,
+        }
+    }
+
+    /// Everything back to the command line; time too.
+    pub fn reset(&mut self) {
+        let base_url = std::mem::take(&mut self.base_url);
+        *self = Sim { base_url, ..Sim::new(self.settings.clone()) };
+    }
+}

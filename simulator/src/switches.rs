@@ -1,0 +1,132 @@
+//! Where the published sources are silent or in conflict, a switch chooses the reading.
+//! A client that passes under both readings does not lean on a guess.
+
+use std::collections::BTreeMap;
+
+macro_rules! switches {
+    ($($variant:ident $name:literal [$($value:literal)+] $about:literal;)+) => {
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Switch { $($variant),+ }
+
+        impl Switch {
+            pub const ALL: &'static [Switch] = &[$(Switch::$variant),+];
+
+            pub fn name(self) -> &'static str {
+                match self { $(Switch::$variant => $name),+ }
+            }
+
+            /// The values it takes; the first is the default.
+            pub fn values(self) -> &'static [&'static str] {
+                match self { $(Switch::$variant => &[$($value),+]),+ }
+            }
+
+            pub fn about(self) -> &'static str {
+                match self { $(Switch::$variant => $about),+ }
+            }
+        }
+    };
+}
+
+switches! {
+    TokenNumbers "token-numbers" ["strings" "numbers"] "JSON type of expires_in and its neighbours";
+    TokenBadCredentials "token-bad-credentials" ["401" "400"] "status for a wrong client_id or client_secret";
+    ReplayStatus "replay-status" ["original" "200"] "status of a repeated request that succeeded before";
+    StickyErrors "sticky-errors" ["on" "off"] "a first 4xx stays for its idempotency key";
+    StickyBusy "sticky-6250" ["off" "on"] "6250 stays for its key too";
+    IdempotencyScope "idempotency-scope" ["operation" "msn"] "keys count per operation and reference, or per sales unit";
+    KnownReference "known-reference-status" ["409" "400"] "create with a new key for a known reference (4150)";
+    UnknownUser "unknown-user-status" ["400" "404"] "7010";
+    PushNotApproved "push-not-approved-status" ["403" "400"] "5080";
+    PushAllowed "push-allowed" ["true" "false"] "may the sales unit use PUSH_MESSAGE?";
+    LongLiving "long-living" ["refused" "allowed"] "may the sales unit set expiresAt? (5050)";
+    PartialCapture "partial-capture" ["allowed" "refused"] "some units must capture all at once (6140)";
+    AdjustContentType "adjust-content-type" ["application/problem+json" "application/json"] "of a successful capture, cancel, refund";
+    AdjustAggregate "adjust-aggregate" ["updated" "lagging:MS" "empty" "missing"] "totals in adjust answers; lagging: old totals, in reads too, for MS";
+    FullyCaptured "fully-captured" ["6170" "6090"] "code for a capture when nothing is left";
+    RepeatCancel "repeat-cancel" ["6050" "6190"] "code for a cancel when nothing is reserved any more";
+    CancelWhileApproving "cancel-while-approving" ["423" "6250"] "cancel while the user is busy approving";
+    CancelWithoutBody "cancel-without-body" ["200" "400"] "is the body of a cancel optional?";
+    CancelledEventKey "cancelled-event-key" ["absent" "present"] "idempotencyKey in CANCELLED and TERMINATED events";
+    RefundWindow "refund-window" ["capture" "reservation"] "from when the 365 days of a refund count (6220)";
+    SecondReceipt "second-receipt-status" ["409" "400"] "a receipt for an order that has one";
+    ReceiptAfterCreate "receipt-after-create-receipt" ["409" "201"] "a receipt for a payment created with one";
+    OrderManagement "om-available" ["yes" "no"] "is Order Management there at all?";
+    RateLimits "rate-limits" ["on" "off"] "5 writes and 120 reads a minute for each reference";
+    RateLimitScope "rate-limit-scope" ["operation" "reference"] "writes counted for each operation, or all together";
+    RateLimitShape "rate-limit-shape" ["apim" "empty"] "429 with the gateway's body and Retry-After, or bare";
+    UnknownFields "unknown-fields" ["reject" "ignore"] "fields that no schema knows";
+    Profile "profile" ["object" "missing"] "profile in GET payment";
+    CaptureGuaranteed "capture-guaranteed-until" ["absent" "present"] "captureGuaranteedUntil in GET payment";
+    Timestamps "timestamps" ["millis" "ticks" "seconds" "offset" "mixed"] "form of event timestamps";
+}
+
+impl Switch {
+    pub fn named(name: &str) -> Option<Switch> {
+        Switch::ALL.iter().copied().find(|switch| switch.name() == name)
+    }
+
+    fn accepts(self, value: &str) -> bool {
+        self.values().iter().any(|allowed| match allowed.strip_suffix("MS") {
+            Some(prefix) => value
+                .strip_prefix(prefix)
+                .is_some_and(|ms| ms.len() <= 9 && !ms.is_empty() && ms.bytes().all(|b| b.is_ascii_digit())),
+            None => *allowed == value,
+        })
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Switches {
+    set: BTreeMap<Switch, String>,
+}
+
+impl Switches {
+    pub fn get(&self, switch: Switch) -> &str {
+        self.set.get(&switch).map_or(switch.values()[0], String::as_str)
+    }
+
+    pub fn is(&self, switch: Switch, value: &str) -> bool {
+        self.get(switch) == value
+    }
+
+    /// For switches whose values are HTTP statuses or error codes.
+    pub fn number(&self, switch: Switch) -> u16 {
+        self.get(switch).parse().unwrap_or(400)
+    }
+
+    /// How long adjusted totals stay invisible.
+    pub fn lag_ms(&self) -> i64 {
+        let value = self.get(Switch::AdjustAggregate);
+        value.strip_prefix("lagging:").and_then(|ms| ms.parse().ok()).unwrap_or(0)
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let Some(switch) = Switch::named(name) else {
+            let known: Vec<&str> = Switch::ALL.iter().map(|s| s.name()).collect();
+            return Err(format!("no switch \"{name}\"; there are {}", known.join(", ")));
+        };
+        if !switch.accepts(value) {
+            return Err(format!("switch {name} takes {}, not \"{value}\"", switch.values().join(" | ")));
+        }
+        self.set.insert(switch, value.to_owned());
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_checked() {
+        let mut switches = Switches::default();
+        assert!(switches.is(Switch::TokenNumbers, "strings"));
+        assert!(switches.set("token-numbers", "numbers").is_ok());
+        assert!(switches.is(Switch::TokenNumbers, "numbers"));
+        assert!(switches.set("adjust-aggregate", "lagging:2000").is_ok());
+        assert_eq!(switches.lag_ms(), 2000);
+        assert!(switches.set("adjust-aggregate", "lagging:").is_err());
+        assert!(switches.set("adjust-aggregate", "lagging:MS").is_err());
+        assert!(switches.set("no-such", "x").is_err());
+    }
+}

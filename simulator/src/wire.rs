@@ -1,0 +1,73 @@
+//! A request as it was read and an answer as it will be written, free of sockets.
+
+use std::borrow::Cow;
+
+use hyper::HeaderMap;
+use serde_json::Value;
+
+pub struct Request {
+    pub method: String,
+    pub path: String,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+    /// Number of the TCP connection that it came by.
+    pub connection: u64,
+}
+
+impl Request {
+    /// All values of a header, joined as RFC 9110 joins them; bytes outside UTF-8 are replaced.
+    pub fn header(&self, name: &str) -> Option<String> {
+        let mut values = self.headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
+        let first = values.next()?.into_owned();
+        Some(values.fold(first, |all, next| format!("{all}, {next}")))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub content_type: Option<Cow<'static, str>>,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn empty(status: u16) -> Answer {
+        Answer { status, content_type: None, headers: Vec::new(), body: Vec::new() }
+    }
+
+    pub fn json(status: u16, value: &Value) -> Answer {
+        Answer::typed(status, "application/json", value)
+    }
+
+    pub fn typed(status: u16, content_type: impl Into<Cow<'static, str>>, value: &Value) -> Answer {
+        Answer {
+            status,
+            content_type: Some(content_type.into()),
+            headers: Vec::new(),
+            body: value.to_string().into_bytes(),
+        }
+    }
+
+    pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Answer {
+        self.headers.push((name.to_owned(), value.into()));
+        self
+    }
+}
+
+/// What a request led to: the answer, and whether it changed anything on the servers.
+#[derive(Debug)]
+pub struct Outcome {
+    pub answer: Answer,
+    pub acted: bool,
+}
+
+impl Outcome {
+    pub fn acted(answer: Answer) -> Outcome {
+        Outcome { answer, acted: true }
+    }
+
+    pub fn only(answer: Answer) -> Outcome {
+        Outcome { answer, acted: false }
+    }
+}

@@ -1,0 +1,159 @@
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use tokio_rustls::rustls::{self, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::bench::read_reply;
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_vp-simulator"))
+}
+
+fn output(arguments: &[&str]) -> Output {
+    program().args(arguments).stdin(Stdio::null()).output().expect("runs")
+}
+
+/// A simulator in a process of its own; whatever happens, it does not outlive the test.
+struct Running {
+    child: Child,
+    ready: Value,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Running {
+        let mut command = program();
+        command.args(["--port", "0", "--exit-with-parent"]).args(arguments);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        Running { ready: serde_json::from_str(&line).expect("JSON"), child }
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.ready[name].as_str().unwrap_or_else(|| panic!("{name} in {}", self.ready))
+    }
+
+    fn signal(&mut self, name: &str) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().expect("kill runs").success());
+        self.child.wait().expect("ends").code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn health(stream: &mut (impl Read + Write)) -> Value {
+    let request = "GET /_sim/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(request.as_bytes()).expect("writes");
+    read_reply(stream).expect("an answer").json()
+}
+
+fn connect(url: &str) -> TcpStream {
+    TcpStream::connect(url.split_once("//").expect("a URL").1).expect("connects")
+}
+
+fn tls_client(
+    url: &str,
+    ca_file: &Path,
+    version: &'static rustls::SupportedProtocolVersion,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca_file).expect("PEM")).expect("a root");
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from("127.0.0.1").expect("a name");
+    let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
+    StreamOwned::new(connection, connect(url))
+}
+
+#[test]
+fn tls_with_an_authority_that_goes_at_the_end() {
+    let mut running = Running::start(&["--tls"]);
+    let ca_file = PathBuf::from(running.text("ca_file"));
+    assert!(running.text("url").starts_with("https://127.0.0.1:"));
+    assert_eq!(running.ready["pid"], running.child.id());
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        assert_eq!(health(&mut tls_client(running.text("url"), &ca_file, version))["ok"], true);
+    }
+    assert_eq!(health(&mut connect(running.text("control")))["ok"], true);
+    assert_eq!(running.signal("TERM"), Some(0));
+    assert!(!ca_file.exists() && !ca_file.parent().is_some_and(Path::exists));
+}
+
+#[test]
+fn the_authority_where_it_is_wanted() {
+    let path = std::env::temp_dir().join(format!("vp-simulator-test-{}.pem", std::process::id()));
+    let name = path.display().to_string();
+    let mut running = Running::start(&["--tls", "--ca-out", &name]);
+    assert_eq!(running.text("ca_file"), name);
+    assert_eq!(running.signal("INT"), Some(0));
+    assert!(fs::read_to_string(&path).expect("still there").starts_with("-----BEGIN CERTIFICATE-----"));
+    fs::remove_file(&path).expect("removed");
+}
+
+#[test]
+fn it_ends_with_its_parent() {
+    let mut running = Running::start(&[]);
+    assert_eq!(running.ready["ca_file"], Value::Null);
+    drop(running.child.stdin.take());
+    assert_eq!(running.child.wait().expect("ends").code(), Some(0));
+}
+
+#[test]
+fn a_port_in_use_is_said() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    for option in ["--port", "--control-port"] {
+        let output = output(&["--port", "0", option, &port]);
+        let text = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(text.contains(&port) && text.contains("in use"), "{text}");
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn bad_arguments_and_help() {
+    let bad = output(&["--passenger", "sleep"]);
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("--passenger"));
+    let nowhere = output(&["--port", "0", "--tls", "--ca-out", "/nonexistent/ca.pem"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("--ca-out"));
+    let help = output(&["--help"]);
+    assert_eq!(help.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&help.stdout).contains("4799999901"));
+}
+
+#[test]
+fn verbose_lines_are_masked() {
+    let mut command = program();
+    command.args(["--port", "0", "--exit-with-parent", "--verbose"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("starts");
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+    let ready: Value = serde_json::from_str(&line).expect("JSON");
+    let mut stream = connect(ready["url"].as_str().expect("a URL"));
+    let head = "POST /accesstoken/get HTTP/1.1\r\nHost: x\r\nclient_secret: very-secret\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("writes");
+    assert_eq!(read_reply(&mut stream).expect("an answer").status, 401);
+    drop(child.stdin.take());
+    let output = child.wait_with_output().expect("ends");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(text.contains("token POST /accesstoken/get -> 401") && !text.contains("very-secret"), "{text}");
+}

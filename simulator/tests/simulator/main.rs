@@ -1,0 +1,14 @@
+//! The simulator from outside: over real sockets, in this process, on free ports, without waiting.
+
+mod bench;
+mod cancel;
+mod codes;
+mod command_line;
+mod control;
+mod faults;
+mod idempotency;
+mod limits;
+mod order_management;
+mod ride;
+mod strict;
+mod tokens;
