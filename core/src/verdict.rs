@@ -6,7 +6,7 @@
 //! |---|---|---|---|
 //! | 1 | a human must decide | `ASK_OFFICE` | `DECIDE` |
 //! | 2 | money lost | `ASK_OFFICE` | `OFFICE` |
-//! | 3 | everything captured was refunded | `TAKE_OTHER_PAYMENT` | `DONE` |
+//! | 3 | everything captured was refunded | `TAKE_OTHER_PAYMENT`; `ASK_OFFICE` while a reservation is left | `DONE`; `CAPTURE` |
 //! | 4 | a capture is proven | `PAID_LEAVE` | `SETTLE` if anything is owed, `CAPTURE` if a reservation is left, else `DONE` |
 //! | 5 | dead: declined, expired, cancelled, never created | `TAKE_OTHER_PAYMENT` | `DONE` |
 //! | 6 | given up | `TAKE_OTHER_RELEASE_OWED` until the release is proven, then `TAKE_OTHER_PAYMENT` | `SETTLE`, `DONE` |
@@ -156,14 +156,17 @@ pub fn judge(p: &Payment) -> Judgement {
     let then = |or: NextStep| if unfinished { Settle } else { or };
     let a = r.aggregate;
     let captured = r.captures.iter().any(|c| c.progress == Progress::Done) || a.captured > 0;
+    let refunded = a.captured > 0 && a.refunded >= a.captured;
+    let left = a.reserved() > 0 && r.release.is_none();
     let (verdict, next_step, message) = if !r.decision.is_empty() {
         (AskOffice, Decide, Message::DecisionOwed)
     } else if r.lost.is_some() {
         (AskOffice, Office, Message::AskOffice)
-    } else if a.captured > 0 && a.refunded >= a.captured {
+    } else if refunded && a.reserved() == 0 {
         (TakeOtherPayment, then(Done), Message::Refunded)
+    } else if refunded {
+        (AskOffice, then(Capture), Message::AskOffice)
     } else if captured {
-        let left = a.reserved() > 0 && r.release.is_none();
         let message = if r
             .release
             .as_ref()

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use fake_disk::{FakeDisk, Op, Variant, VARIANTS};
+use fake_disk::tearing::{Variant, VARIANTS};
+use fake_disk::{FakeDisk, Op};
 use vpmeter_core::journal::directory::Directory;
 use vpmeter_core::journal::disk::DiskError;
 use vpmeter_core::journal::{Found, Shelf, Store, StoreError};

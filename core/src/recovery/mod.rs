@@ -213,14 +213,9 @@ fn read_gate(p: &Payment, now: Now, step: Step) -> Step {
     }
 }
 
-/// Reads while the passenger decides. Settling looks once; the rest is the poll's.
+/// Reads while the passenger decides, by the poll plan.
 fn poll_gate(p: &Payment, goal: Goal, now: Now) -> Step {
-    let wanted = match goal {
-        Goal::Approval | Goal::Work => true,
-        Goal::Settle => p.course.loaded,
-        _ => false,
-    };
-    if !wanted {
+    if !matches!(goal, Goal::Approval | Goal::Work | Goal::Settle) {
         return Step::Idle;
     }
     if p.course.next_poll > now.mono {

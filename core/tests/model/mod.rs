@@ -179,7 +179,8 @@ impl World {
                 .get(&(op.into(), reference.into(), key.into()))
                 .cloned();
             if let Some((old_body, status, answer)) = known {
-                if old_body != body.to_string() {
+                let same = old_body == format!("{body}");
+                if !same {
                     return problem(409, 4010);
                 }
                 return (status, answer);

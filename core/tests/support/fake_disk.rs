@@ -8,14 +8,13 @@
 
 #![allow(dead_code, reason = "each test uses a part of it")]
 
-mod tearing;
+pub mod tearing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tearing::tear;
-pub use tearing::{Random, Variant, VARIANTS};
+use tearing::{tear, Random, Variant};
 use vpmeter_core::journal::disk::{Disk, DiskError, Durable, Lock, SyncStats};
 
 /// The kinds of step, so that a test can fail one of them.

@@ -1,0 +1,99 @@
+# vpmeter. `make demo`: a ride on the local simulator. `make test`: everything that this repository tests.
+#
+#   make lib       the library into build/: shared, static, header, pkg-config
+#   make install   the same into DESTDIR/PREFIX
+#   make header    include/vpmeter.h from the Rust sources
+#   make size      stripped sizes, and the memory of examples-c/minimal.c after its ride
+#   make clean
+
+VERSION := 0.1.0
+SOVERSION := 0
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= cc
+CXX ?= c++
+PYTHON ?= python3
+CARGO ?= cargo
+# The library's own dependencies are locked; nothing is resolved anew.
+CARGO_FLAGS := --locked
+
+BUILD := build
+LIB := $(BUILD)/libvpmeter.so.$(VERSION)
+SIMULATOR := simulator/target/debug/vp-simulator
+# What a static link needs beside the archive; `tests/libraries.rs` compares it with what rustc says.
+STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+CFLAGS_STRICT := -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
+EXAMPLES := minimal taximeter
+
+.PHONY: all lib header install examples simulator demo test test-rust test-simulator test-abi test-python lint size clean
+
+all: lib examples
+
+# Cargo knows what is stale; what is copied here is always what it has just built.
+lib: | toolchain
+	@$(CARGO) build $(CARGO_FLAGS) --release -p vpmeter
+	@mkdir -p $(BUILD)/include
+	@cp target/release/libvpmeter.so $(LIB)
+	@ln -sf libvpmeter.so.$(VERSION) $(BUILD)/libvpmeter.so.$(SOVERSION)
+	@ln -sf libvpmeter.so.$(SOVERSION) $(BUILD)/libvpmeter.so
+	@CC="$(CC)" sh tools/localise-archive.sh target/release/libvpmeter.a $(BUILD)/libvpmeter.a
+	@cp include/vpmeter.h $(BUILD)/include/vpmeter.h
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@STATIC_LIBS@|$(STATIC_LIBS)|' \
+	  vpmeter.pc.in > $(BUILD)/vpmeter.pc
+
+header: | toolchain
+	@VPMETER_HEADER_OUT=include/vpmeter.h sh tools/header.sh
+
+install: lib
+	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include
+	install -m 755 $(LIB) $(DESTDIR)$(PREFIX)/lib/
+	ln -sf libvpmeter.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libvpmeter.so.$(SOVERSION)
+	ln -sf libvpmeter.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libvpmeter.so
+	install -m 644 $(BUILD)/libvpmeter.a $(DESTDIR)$(PREFIX)/lib/
+	install -m 644 $(BUILD)/include/vpmeter.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/vpmeter.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
+
+examples: lib
+	@for program in $(EXAMPLES); do \
+	  $(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include examples-c/$$program.c -o $(BUILD)/$$program \
+	    -L$(BUILD) -lvpmeter -Wl,-rpath,'$$ORIGIN' || exit 1; done
+
+# Not part of the product: built for a quick start, not for speed.
+simulator: | toolchain
+	@cd simulator && $(CARGO) build $(CARGO_FLAGS) -q
+
+demo: examples simulator
+	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
+
+test: lint test-rust test-simulator test-abi test-python
+
+lint: | toolchain
+	@sh tools/stage.sh lint sh tools/lint.sh
+
+test-rust: | toolchain
+	@sh tools/stage.sh "rust tests" $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter-core
+	@sh tools/stage.sh "c layer unit tests" $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --lib
+
+test-simulator: | toolchain
+	@sh tools/stage.sh "simulator tests" sh -c 'cd simulator && $(CARGO) test $(CARGO_FLAGS) -q'
+
+test-abi: lib simulator
+	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" CXX="$(CXX)" \
+	  sh tools/stage.sh "c abi tests" $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --tests
+
+test-python: lib simulator
+	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
+	  sh tools/stage.sh "python tests" $(PYTHON) tests/python/run.py
+
+size: examples simulator
+	@$(PYTHON) tools/size.py --build $(BUILD) --simulator $(SIMULATOR)
+
+# Says what is missing instead of failing in the middle.
+.PHONY: toolchain
+toolchain:
+	@sh tools/toolchain.sh "$(CARGO)" "$(CC)" "$(CXX)" "$(PYTHON)"
+
+clean:
+	$(CARGO) clean
+	cd simulator && $(CARGO) clean
+	rm -rf $(BUILD)
