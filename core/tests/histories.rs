@@ -9,7 +9,7 @@ use model::{push, Fault, Meter, ServerPayment};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use vpmeter_core::client::snapshot::Snapshot;
-use vpmeter_core::error::Code;
+use vpmeter_core::client::Outcome;
 use vpmeter_core::payment::{CancelHow, OnApproval, State};
 use vpmeter_core::verdict::{owed, NextStep, Verdict};
 
@@ -119,7 +119,15 @@ impl History {
 
     fn act(&mut self, act: &Act) {
         let c = self.m.client.clone();
-        let accepted = |code: Code| !matches!(code.number(), -19..=-1);
+        // Refused as a mistake, or sent back because the payment could not be read yet: no intent was recorded.
+        let accepted = |o: &Outcome, bit: u32| {
+            let owed = o.payment.as_ref().is_some_and(|p| p.owed & bit != 0);
+            match o.report.code.number() {
+                -19..=-1 => false,
+                -59..=-20 => owed,
+                _ => true,
+            }
+        };
         match act {
             Act::Create(wait) => {
                 let mut p = push(R, FARE);
@@ -137,21 +145,24 @@ impl History {
             } => {
                 let amount = FARE / part;
                 let o = c.capture(R, amount, *nth, *last, *wait);
-                if accepted(o.report.code) && !self.promised.captures.iter().any(|x| x.0 == *nth) {
+                if accepted(&o, owed::CAPTURE)
+                    && !self.promised.captures.iter().any(|x| x.0 == *nth)
+                {
                     self.promised.captures.push((*nth, amount));
                 }
             }
             Act::Cancel(how, wait) => {
                 let how = CancelHow::from_number(i32::from(*how)).unwrap();
                 let o = c.cancel(R, how, *wait);
-                if how == CancelHow::GiveUp && accepted(o.report.code) {
+                if how == CancelHow::GiveUp && accepted(&o, owed::RELEASE) {
                     self.promised.given_up = true;
                 }
             }
             Act::Refund { part, nth, wait } => {
                 let amount = FARE / part;
                 let o = c.refund(R, amount, *nth, *wait);
-                if accepted(o.report.code) && !self.promised.refunds.iter().any(|x| x.0 == *nth) {
+                if accepted(&o, owed::REFUND) && !self.promised.refunds.iter().any(|x| x.0 == *nth)
+                {
                     self.promised.refunds.push((*nth, amount));
                 }
             }

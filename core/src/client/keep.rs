@@ -18,6 +18,9 @@ const CLOSED_IN_MEMORY: usize = 32;
 /// A trip whose payment was captured less than this ago has been paid; later the number may have started again.
 const TRIP_MEMORY_MS: i64 = 24 * 3_600_000;
 
+/// How long a tombstone is kept: refunds are possible for 365 days (ePayment API guide, refund), milliseconds.
+const TOMBSTONE_MS: i64 = 400 * 24 * 3_600_000;
+
 /// Trips paid lately: trip -> (reference, when it was closed).
 pub(super) type ClosedTrips = Mutex<HashMap<String, (String, i64)>>;
 
@@ -36,6 +39,14 @@ pub(super) struct Live {
     pub reported: Option<Snapshot>,
     /// Counts changes, so that a call that waits sees what another did.
     pub version: u64,
+}
+
+/// What became of a new payment.
+pub(super) enum Kept {
+    /// It is on disk.
+    New(Arc<Slot>),
+    /// There is one of this reference already.
+    There(Arc<Slot>),
 }
 
 impl Slot {
@@ -191,14 +202,11 @@ impl Client {
     }
 
     /// Keeps a new payment: on disk first. Two threads with one reference or one trip: the second sees the first.
-    pub(super) fn keep_new(&self, payment: Payment) -> Result<Arc<Slot>, Report> {
+    pub(super) fn keep_new(&self, payment: Payment) -> Result<Kept, Report> {
         let name = payment.record.reference.as_str().to_string();
         let mut payments = self.shelf();
-        if payments.contains_key(&name) {
-            return Err(Report::new(
-                Code::ReferenceInUse,
-                "another thread has just used this reference",
-            ));
+        if let Some(slot) = payments.get(&name) {
+            return Ok(Kept::There(slot.clone()));
         }
         self.check_trip_is_free(&payments, &payment.record)?;
         let bytes = write_record(&payment.record)?;
@@ -212,7 +220,7 @@ impl Client {
         drop(payments);
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.report(&slot);
-        Ok(slot)
+        Ok(Kept::New(slot))
     }
 
     fn check_trip_is_free(
@@ -323,7 +331,7 @@ impl Client {
     pub(super) fn save(&self, live: &mut Live) -> Result<(), Report> {
         let record = &mut live.payment.record;
         if record.closed_at == 0 && record.is_finished() {
-            let tombstone = record.tombstone(self.doors.clock.wall_ms());
+            let tombstone = record.tombstone(self.best_wall_ms());
             let bytes = write_record(&tombstone)?;
             let name = record.reference.as_str().to_string();
             let put = self.doors.store.put(Shelf::Closed, &name, &bytes);
@@ -348,6 +356,38 @@ impl Client {
         }
         live.payment.course.unsaved = Unsaved::Nothing;
         Ok(())
+    }
+
+    /// Unix time as the servers last told it, or as the meter believes.
+    fn best_wall_ms(&self) -> i64 {
+        match self.server_time.load(Ordering::Relaxed) {
+            i64::MIN => self.doors.clock.wall_ms(),
+            offset => self.doors.clock.monotonic_ms() + offset,
+        }
+    }
+
+    /// Removes tombstones older than [`TOMBSTONE_MS`], once in a client's life, and only by the servers' time: a meter's
+    /// clock may say anything.
+    pub(super) fn remove_old_tombstones(&self) {
+        let offset = self.server_time.load(Ordering::Relaxed);
+        if offset == i64::MIN || self.swept.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let now = self.doors.clock.monotonic_ms() + offset;
+        let mut old = Vec::new();
+        let looked = self.doors.store.each(Shelf::Closed, &mut |name, what| {
+            if let Found::Record(bytes) = what {
+                if read_record(name, &bytes).is_ok_and(|r| now - r.closed_at > TOMBSTONE_MS) {
+                    old.push(name.to_string());
+                }
+            }
+            true
+        });
+        if looked.is_ok() {
+            for name in &old {
+                drop(self.doors.store.remove(Shelf::Closed, name));
+            }
+        }
     }
 
     /// Tells the host if a payment looks different from what it was told last.

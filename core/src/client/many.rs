@@ -65,6 +65,7 @@ impl Client {
     pub fn settle(self: &Arc<Self>, wait_ms: u32, each: &mut dyn FnMut(&Snapshot)) -> Report {
         let slots: Vec<Arc<Slot>> = self.open_slots();
         let report = self.work_on(&slots, Goal::Settle, wait_ms);
+        self.remove_old_tombstones();
         let now = self.now();
         let mut left = false;
         for slot in &slots {

@@ -5,6 +5,7 @@
 //! `wait_ms` plus the request limit. With `wait_ms = 0` the intent is recorded and the network is not touched.
 
 pub mod config;
+mod create;
 pub mod exchange;
 pub mod hooks;
 pub mod interrupts;
@@ -16,32 +17,30 @@ mod work;
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use crate::clock::Clock;
-use crate::error::{Code, Report};
+use crate::error::{Code, Report, Retry};
 use crate::journal::Store;
 use crate::log::Level;
-use crate::money::{check_amount, check_modification, Currency, MAX_AMOUNT};
-use crate::payment::{
-    CancelHow, Course, Create, Now, OnApproval, Payment, Progress, Record, State,
-};
-use crate::phone::normalize;
+use crate::money::{check_modification, MAX_AMOUNT};
+use crate::payment::{CancelHow, Now, Payment};
 use crate::receipt::Receipt;
 use crate::recovery::Goal;
-use crate::reference::{check_trip, KeyOf, Reference, RideId};
+use crate::reference::Reference;
 use crate::transport::Transport;
-use crate::vipps::epayment::{create_body, CustomerInteraction, Event};
+use crate::vipps::epayment::Event;
 
-use config::{default, Config};
+use config::Config;
 use exchange::TokenDesk;
 use hooks::Hooks;
 use interrupts::Interrupts;
 use keep::{ClosedTrips, Slot};
-use snapshot::{Snapshot, CUSTOMER_WINDOW_MS};
+use snapshot::Snapshot;
 use work::Call;
 
+pub use create::PushPayment;
 pub use many::{Filter, Which};
 pub use ride::Ride;
 
@@ -87,33 +86,6 @@ pub struct Outcome {
     pub payment: Option<Snapshot>,
 }
 
-/// A payment request by push message.
-#[derive(Clone)]
-pub struct PushPayment {
-    /// The merchant's reference.
-    pub reference: String,
-    /// The host's trip; may be empty. One live payment a trip.
-    pub trip: String,
-    /// This is one of several payments of the trip.
-    pub part_of_trip: bool,
-    /// Minor units.
-    pub amount: i64,
-    /// `NOK`, `DKK` or `EUR`.
-    pub currency: String,
-    /// As the driver typed it.
-    pub phone: String,
-    /// Shown to the passenger: empty, or 3 to 100 characters.
-    pub description: String,
-    /// What an approval means.
-    pub on_approval: OnApproval,
-    /// For how long it means that, from now, milliseconds; 0 is the default of 15 minutes.
-    pub decide_within_ms: u32,
-    /// Whether the passenger is in the car.
-    pub interaction: CustomerInteraction,
-    /// The receipt owed with the capture.
-    pub receipt: Option<Receipt>,
-}
-
 /// A client: one sales unit, shared by threads.
 pub struct Client {
     config: Config,
@@ -126,6 +98,8 @@ pub struct Client {
     token: TokenDesk,
     /// Server time minus monotonic time, milliseconds; `i64::MIN` while unknown.
     server_time: AtomicI64,
+    /// Old tombstones were removed.
+    swept: AtomicBool,
     /// Counts what was asked for, so that a worker that waits sees it.
     asked: AtomicU64,
 }
@@ -144,6 +118,7 @@ impl Client {
             token: TokenDesk::new(),
             server_time: AtomicI64::new(i64::MIN),
             asked: AtomicU64::new(0),
+            swept: AtomicBool::new(false),
         };
         client.load_journal()?;
         Ok(Arc::new(client))
@@ -300,6 +275,8 @@ impl Client {
         }
         let report = match self.record_intent(&slot, change) {
             Ok(goal) => self.work(&slot, goal, &call),
+            // "Not yet", by a state that could not be read since the restart.
+            Err(report) if is_not_yet(&report) && slot.needs_a_look() => unread(&slot),
             Err(report) => report,
         };
         self.conclude(&slot, report)
@@ -325,147 +302,21 @@ impl Client {
         };
         Outcome { report, payment }
     }
-
-    /// Checks a payment request and writes it down; gives the existing record for the same content.
-    fn record_create(self: &Arc<Self>, q: &PushPayment) -> Result<Arc<Slot>, Report> {
-        let reference = Reference::parse("reference", &q.reference)?;
-        let currency = Currency::parse("currency", &q.currency)?;
-        let amount = check_amount("amount", q.amount, currency)?;
-        let trip = check_trip("trip", &q.trip)?;
-        let description = check_description(&q.description)?;
-        let phone = normalize("phone", &q.phone, self.config.market)?;
-        let receipt = match &q.receipt {
-            Some(r) => Some(self.check_planned_receipt(r, amount, currency)?),
-            None => None,
-        };
-        let payer_hint: String = phone.as_str().chars().rev().take(2).collect();
-        match self.find(reference.as_str()) {
-            Ok(slot) => {
-                let same = slot.with(|p| {
-                    let r = &p.record;
-                    r.amount == amount
-                        && r.currency == currency
-                        && r.trip == trip
-                        && r.on_approval == q.on_approval
-                        && (r.create.payer_hint.is_empty() || r.create.payer_hint == payer_hint)
-                });
-                return if same {
-                    Ok(slot)
-                } else {
-                    Err(Report::new(
-                        Code::ReferenceInUse,
-                        "this reference belongs to a payment with other content",
-                    ))
-                };
-            }
-            Err(r) if r.code == Code::NoSuchPayment => {}
-            Err(r) => return Err(r),
-        }
-        let now = self.now();
-        let decide_within = match q.decide_within_ms {
-            0 => default::DECIDE_WITHIN_MS,
-            ms => i64::from(ms),
-        };
-        let mut random = [0u8; 16];
-        self.doors.random.fill(&mut random)?;
-        let ride_id = RideId::from_random(random);
-        let body = create_body(
-            &reference,
-            amount,
-            currency,
-            phone.as_str(),
-            q.interaction,
-            &description,
-            &ride_id,
-        );
-        let mut record = Record {
-            format: crate::payment::RECORD_FORMAT,
-            reference,
-            ride_id,
-            msn: self.config.credentials.msn.clone(),
-            environment: self.environment.clone(),
-            device: self.config.device.clone(),
-            trip,
-            part: q.part_of_trip,
-            amount,
-            currency,
-            on_approval: q.on_approval,
-            decide_by: now.wall + decide_within,
-            created_at: now.wall,
-            closed_at: 0,
-            create: Create {
-                key: String::new(),
-                body: Some(body),
-                payer_hint,
-                progress: Progress::Owed,
-            },
-            state: State::Recorded,
-            aggregate: Default::default(),
-            psp_reference: String::new(),
-            guaranteed_until: 0,
-            captures: Vec::new(),
-            refunds: Vec::new(),
-            withdraw: None,
-            given_up: false,
-            release: None,
-            receipt: None,
-            decision: String::new(),
-            lost: None,
-            last_code: 0,
-            requests: 0,
-            bytes_sent: 0,
-            bytes_received: 0,
-        };
-        record.create.key = record.key(KeyOf::Create, 1, 1)?;
-        if let Some((body, total, tip)) = receipt {
-            record.ask_receipt(body, total, tip, true)?;
-        }
-        let course = Course::begin(
-            now.mono,
-            CUSTOMER_WINDOW_MS,
-            decide_within,
-            self.config.poll.every_ms,
-        );
-        self.keep_new(Payment { record, course })
-    }
-
-    fn check_planned_receipt(
-        &self,
-        receipt: &Receipt,
-        amount: i64,
-        currency: Currency,
-    ) -> Result<(String, i64, i64), Report> {
-        if receipt.currency != currency {
-            return Err(Report::invalid(
-                "receipt.currency",
-                "is not that of the payment",
-            ));
-        }
-        let total = receipt.check("receipt")?;
-        if !receipt.fits(amount) {
-            return Err(Report::invalid(
-                "receipt.lines",
-                format!("the lines add up to {total}, the payment is {amount}"),
-            ));
-        }
-        Ok((receipt.to_body(), total, receipt.tip.unwrap_or(0)))
-    }
 }
 
-/// OpenAPI ePayment 1.8.1, `paymentDescription`: 3 to 100 characters; leaving it out is allowed, an empty one is not.
-fn check_description(text: &str) -> Result<String, Report> {
-    let length = text.chars().count();
-    if text.chars().any(char::is_control) {
-        return Err(Report::invalid(
-            "description",
-            "must not hold control characters",
-        ));
-    }
-    if length != 0 && !(3..=100).contains(&length) {
-        return Err(Report::invalid(
-            "description",
-            "must be empty or 3 to 100 characters",
-        ));
-    }
-    Ok(text.to_string())
+fn is_not_yet(report: &Report) -> bool {
+    report.code == Code::WrongState && report.retry == Retry::Later
+}
+
+/// The payment came from the journal and could not be read yet: nothing can be said about its state, and nothing was
+/// recorded, so this is never `Pending`.
+fn unread(slot: &Slot) -> Report {
+    let last = slot.with(|p| p.course.last.clone());
+    last.filter(|r| (-59..=-20).contains(&r.code.number()))
+        .unwrap_or_else(|| {
+            Report::new(
+                Code::Unavailable,
+                "not read since the restart: poll first, or give the call time",
+            )
+        })
 }

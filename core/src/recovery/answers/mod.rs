@@ -1,14 +1,14 @@
 //! What an answer changes. Pure: time and randomness are arguments.
 
+mod receipt;
+mod refusals;
+
 use super::{may_send_create, read_pause, Goal, NOT_FOUND_PROOF_MS, UNPROVEN_MS};
 use crate::error::{Cause, Code, Report};
-use crate::payment::{Lost, Movement, Now, Operation, Payment, Progress, Refusal, State, Unsaved};
+use crate::payment::{Movement, Now, Operation, Payment, Progress, Refusal, State, Unsaved};
 use crate::poll::PollPlan;
-use crate::receipt::same_as_posted;
-use crate::reference::KeyOf;
-use crate::retry::{after_refusal, bad_answer, pause, AfterRefusal, Answer};
+use crate::retry::{bad_answer, pause, Answer};
 use crate::vipps::epayment::{parse_events, parse_payment, Event, PaymentAnswer};
-use crate::vipps::order_management::parse_order;
 
 /// Reads without proof after which the event log is asked.
 const READS_BEFORE_EVENTS: u32 = 3;
@@ -34,6 +34,15 @@ impl Payment {
         self.course.unsaved = self.course.unsaved.max(Unsaved::RidesAlong);
     }
 
+    /// Nothing left. What only a change of the configuration can put right is not tried again in this call.
+    fn not_sent(&mut self, report: Report, m: Moment) {
+        if is_configuration(&report) {
+            self.stop(report);
+        } else {
+            self.step_back(report, None, m);
+        }
+    }
+
     /// A try that did not help: remember what it said, and pause.
     fn step_back(&mut self, report: Report, asked: Option<u32>, m: Moment) {
         self.course.not_before = m.now.mono + pause(self.course.tries, asked, m.random);
@@ -53,10 +62,14 @@ impl Payment {
 
     /// No byte of the create ever left, and none will.
     pub fn on_never_sent(&mut self) {
-        let report = self.course.last.clone().unwrap_or_else(|| {
-            Report::new(Code::NotApproved, "called off before anything was sent")
-        });
-        self.close_create(&report);
+        let why = match &self.course.last {
+            Some(last) => format!(
+                "ended before anything was sent; the last try: {}",
+                last.message
+            ),
+            None => "ended before anything was sent".to_string(),
+        };
+        self.close_create(&Report::new(Code::NotApproved, why));
     }
 
     fn close_create(&mut self, report: &Report) {
@@ -103,7 +116,7 @@ impl Payment {
                 self.create_may_have_left(m);
                 self.step_back(report, None, m);
             }
-            Answer::NotSent(report) => self.step_back(report, None, m),
+            Answer::NotSent(report) => self.not_sent(report, m),
         }
     }
 
@@ -136,7 +149,7 @@ impl Payment {
                 report.code = Code::Unavailable;
                 self.step_back(report, None, m);
             }
-            Answer::NotSent(report) => self.step_back(report, None, m),
+            Answer::NotSent(report) => self.not_sent(report, m),
         }
     }
 
@@ -234,14 +247,13 @@ impl Payment {
             // Approved with the amount not yet shown: the whole is what the passenger was asked for.
             r.aggregate.authorized = r.amount;
         }
-        if before == State::Created && r.state == State::Authorized {
-            let too_late = m.now.mono >= self.course.decide_by;
-            if too_late && !self.record.given_up && self.record.captures.is_empty() {
-                self.record.decision =
-                    "approved after the time in which an approval meant what was said at create"
-                        .into();
-                self.must_save();
-            }
+        let first_seen = before == State::Created || self.course.loaded;
+        let untouched = r.captures.is_empty() && r.release.is_none() && r.decision.is_empty();
+        let too_late = m.now.mono >= self.course.decide_by;
+        if r.state == State::Authorized && first_seen && untouched && too_late {
+            r.decision =
+                "approved after the time in which an approval meant what was said at create".into();
+            self.must_save();
         }
     }
 
@@ -340,113 +352,6 @@ impl Payment {
         self.step_back(r, None, m);
     }
 
-    /// A read has shown that a refused operation did nothing.
-    fn after_refusal(&mut self, operation: Operation, report: Report, m: Moment) {
-        if !self.is_owed(operation) {
-            return;
-        }
-        match after_refusal(operation, &report) {
-            AfterRefusal::SameKey => self.step_back(report, None, m),
-            AfterRefusal::Blocked => {
-                self.new_attempt(operation, &report);
-                self.stop(report);
-            }
-            AfterRefusal::NewAttempt => {
-                self.new_attempt(operation, &report);
-                self.step_back(report, None, m);
-            }
-            AfterRefusal::Final => self.refuse(operation, &report),
-        }
-    }
-
-    fn is_owed(&self, operation: Operation) -> bool {
-        let r = &self.record;
-        match operation {
-            Operation::Create => r.create.progress.is_owed(),
-            Operation::Capture(i) => r.captures.get(i).is_some_and(|o| o.progress.is_owed()),
-            Operation::Refund(i) => r.refunds.get(i).is_some_and(|o| o.progress.is_owed()),
-            Operation::Withdraw => r.withdraw.as_ref().is_some_and(|o| o.progress.is_owed()),
-            Operation::Release => r.release_owed(),
-        }
-    }
-
-    /// Closes the attempt. The next one has a new key, which must be on disk before it is sent.
-    fn new_attempt(&mut self, operation: Operation, report: &Report) {
-        let r = &mut self.record;
-        let (of, number, attempt) = match operation {
-            Operation::Capture(i) => (KeyOf::Capture, i as u32 + 1, r.captures[i].attempt + 1),
-            Operation::Refund(i) => (KeyOf::Refund, i as u32 + 1, r.refunds[i].attempt + 1),
-            Operation::Withdraw => (
-                KeyOf::CancelIfNotApproved,
-                1,
-                r.withdraw.as_ref().map_or(1, |c| c.attempt + 1),
-            ),
-            Operation::Release => (
-                KeyOf::Release,
-                1,
-                r.release.as_ref().map_or(1, |c| c.attempt + 1),
-            ),
-            Operation::Create => return,
-        };
-        let Ok(key) = r.key(of, number, attempt) else {
-            self.refuse(operation, report);
-            return;
-        };
-        match operation {
-            Operation::Capture(i) => (r.captures[i].attempt, r.captures[i].key) = (attempt, key),
-            Operation::Refund(i) => (r.refunds[i].attempt, r.refunds[i].key) = (attempt, key),
-            Operation::Withdraw => {
-                if let Some(c) = &mut r.withdraw {
-                    (c.attempt, c.key) = (attempt, key);
-                }
-            }
-            Operation::Release => {
-                if let Some(c) = &mut r.release {
-                    (c.attempt, c.key) = (attempt, key);
-                }
-            }
-            Operation::Create => {}
-        }
-        self.course.in_doubt = false;
-        self.must_save();
-    }
-
-    /// The operation will never be accepted.
-    fn refuse(&mut self, operation: Operation, report: &Report) {
-        let refused = Progress::Refused(Refusal::of(report));
-        let r = &mut self.record;
-        match operation {
-            Operation::Capture(i) => {
-                r.captures[i].progress = refused;
-                let reserved = r.aggregate.reserved();
-                // Gone for good only if the servers say so in as many words; otherwise somebody must look.
-                if matches!(report.vipps_code, 6100) || reserved == 0 {
-                    r.lost = Some(Lost {
-                        amount: r.captures[i].amount,
-                        reason: report.message.clone(),
-                    });
-                } else {
-                    r.decision = format!("the capture was refused: {}", report.message);
-                }
-            }
-            Operation::Refund(i) => r.refunds[i].progress = refused,
-            Operation::Withdraw => {
-                if let Some(c) = &mut r.withdraw {
-                    c.progress = refused;
-                }
-            }
-            Operation::Release => {
-                if let Some(c) = &mut r.release {
-                    c.progress = refused;
-                }
-                r.decision = format!("the release was refused: {}", report.message);
-            }
-            Operation::Create => return,
-        }
-        self.course.last = Some(report.clone());
-        self.operation_over(Unsaved::Must);
-    }
-
     /// The answer to a capture, cancel or refund.
     pub fn on_modification(&mut self, operation: Operation, answer: Answer, m: Moment) {
         match answer {
@@ -481,7 +386,7 @@ impl Payment {
                 self.course.read_now = true;
                 self.step_back(report, None, m);
             }
-            Answer::NotSent(report) => self.step_back(report, None, m),
+            Answer::NotSent(report) => self.not_sent(report, m),
         }
     }
 
@@ -502,7 +407,7 @@ impl Payment {
                 r.code = Code::Unavailable;
                 self.step_back(r, None, m);
             }
-            Answer::NotSent(r) => self.step_back(r, None, m),
+            Answer::NotSent(r) => self.not_sent(r, m),
         }
     }
 
@@ -544,81 +449,10 @@ impl Payment {
             self.step_back(r, None, m);
         }
     }
+}
 
-    /// The answer to a posted receipt.
-    pub fn on_receipt(&mut self, answer: Answer, m: Moment) {
-        match answer {
-            Answer::Done(_) => self.receipt_posted(),
-            Answer::Refused(r) if r.http_status == 409 => self.course.receipt_conflict = true,
-            Answer::Refused(r) if r.http_status == 403 => self.receipt_stop(r),
-            Answer::Refused(r) if r.code != Code::Url => self.receipt_refused(&r),
-            Answer::Refused(r) | Answer::NotFound(r) => self.receipt_later(r, None, m),
-            Answer::Unauthorized(r) => self.receipt_stop(r),
-            Answer::RateLimited(r, asked) | Answer::Locked(r, asked) => {
-                self.receipt_later(r, asked, m)
-            }
-            Answer::Unknown(r) | Answer::NotSent(r) => self.receipt_later(r, None, m),
-        }
-    }
-
-    /// The answer to a read of the order.
-    pub fn on_order(&mut self, answer: Answer, m: Moment) {
-        match answer {
-            Answer::Done(body) => {
-                let ours = self.record.receipt.as_ref().and_then(|r| r.body.clone());
-                match (ours, parse_order(&body)) {
-                    (Some(ours), Some(order)) if same_as_posted(&ours, &order) => {
-                        self.receipt_posted()
-                    }
-                    (_, Some(_)) => {
-                        let r = Report::new(
-                            Code::Refused,
-                            "the payment has another receipt on the servers",
-                        );
-                        self.receipt_refused(&r);
-                    }
-                    (_, None) => self.receipt_later(unreadable(), None, m),
-                }
-            }
-            Answer::Unauthorized(r) => self.receipt_stop(r),
-            Answer::RateLimited(r, asked) | Answer::Locked(r, asked) => {
-                self.receipt_later(r, asked, m)
-            }
-            Answer::Refused(r) | Answer::NotFound(r) | Answer::Unknown(r) | Answer::NotSent(r) => {
-                self.receipt_later(r, None, m);
-            }
-        }
-    }
-
-    fn receipt_posted(&mut self) {
-        if let Some(r) = &mut self.record.receipt {
-            r.progress = Progress::Done;
-            r.body = None;
-        }
-        self.course.receipt_conflict = false;
-        self.course.receipt_tries = 0;
-        self.rides_along();
-    }
-
-    fn receipt_refused(&mut self, report: &Report) {
-        if let Some(r) = &mut self.record.receipt {
-            r.progress = Progress::Refused(Refusal::of(report));
-        }
-        self.course.receipt_conflict = false;
-        self.course.receipt_blocked = Some(report.clone());
-        self.must_save();
-    }
-
-    fn receipt_stop(&mut self, report: Report) {
-        self.course.receipt_blocked = Some(report);
-    }
-
-    fn receipt_later(&mut self, report: Report, asked: Option<u32>, m: Moment) {
-        self.course.receipt_not_before =
-            m.now.mono + pause(self.course.receipt_tries + 1, asked, m.random);
-        self.course.receipt_tries = self.course.receipt_tries.saturating_add(1);
-        self.course.last = Some(report);
-    }
+fn is_configuration(report: &Report) -> bool {
+    (-39..=-20).contains(&report.code.number())
 }
 
 fn unreadable() -> Report {

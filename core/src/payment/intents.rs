@@ -1,0 +1,267 @@
+//! What may be asked of a payment, and what asking writes down. Each gives `Ok(true)` if it changed the record, and
+//! changes nothing if it refuses.
+
+use super::{Cancel, CancelHow, Movement, Progress, ReceiptRecord, Record, State};
+use crate::error::{Code, Report, Retry};
+use crate::money::check_modification;
+use crate::reference::KeyOf;
+
+fn wrong_state(rule: impl Into<String>) -> Report {
+    Report::new(Code::WrongState, rule)
+}
+
+/// Not possible in the state that is known; a newer look at the servers may show another.
+fn not_yet(rule: &str) -> Report {
+    let mut r = wrong_state(rule);
+    r.retry = Retry::Later;
+    r
+}
+
+impl Record {
+    /// Asks for the capture that is number `nth` (from 1) of this payment. `Ok(true)` if that changed the record.
+    pub fn ask_capture(
+        &mut self,
+        amount: i64,
+        nth: u32,
+        last: bool,
+        now_wall: i64,
+    ) -> Result<bool, Report> {
+        let index = nth_of(&self.captures, nth, "flags")?;
+        if let Some(known) = self.captures.get(index) {
+            if known.amount == amount {
+                return Ok(false);
+            }
+            return Err(wrong_state(format!(
+                "capture {nth} of this payment was asked for with another amount"
+            )));
+        }
+        if self.given_up {
+            return Err(wrong_state(
+                "the payment was given up and is never captured",
+            ));
+        }
+        if self.withdraw.as_ref().is_some_and(|w| w.progress.is_owed()) {
+            return Err(wrong_state("a cancel of this payment is still under way"));
+        }
+        match self.state(true) {
+            State::Authorized => {}
+            s if s.is_dead() => return Err(wrong_state("the payment is over: nothing to capture")),
+            _ => return Err(not_yet("the passenger has not approved yet")),
+        }
+        if self.release.is_some() {
+            return Err(wrong_state("the rest of this payment was released"));
+        }
+        if self.lost.is_some() {
+            return Err(wrong_state("the reservation is gone"));
+        }
+        if self.open_capture().is_some() {
+            return Err(wrong_state("the capture before is not proven yet"));
+        }
+        check_modification("amount", amount, self.aggregate.reserved())?;
+        let after = self.aggregate.captured + amount;
+        if last || after == self.aggregate.authorized {
+            self.check_receipt(after, "amount")?;
+        }
+        let key = self.key(KeyOf::Capture, nth, 1)?;
+        self.captures.push(Movement {
+            amount,
+            baseline: self.aggregate.captured,
+            attempt: 1,
+            key,
+            body: crate::vipps::epayment::modification_body(amount, self.currency),
+            asked_at: now_wall,
+            progress: Progress::Owed,
+        });
+        if last && after < self.aggregate.authorized {
+            self.add_release()?;
+        }
+        if let Some(r) = &mut self.receipt {
+            r.planned = false;
+        }
+        self.decision.clear();
+        Ok(true)
+    }
+
+    fn check_receipt(&self, captured: i64, field: &str) -> Result<(), Report> {
+        match &self.receipt {
+            Some(r) if captured != r.total && captured != r.total + r.tip => Err(Report::invalid(
+                field,
+                format!(
+                    "captures add up to {captured}, the receipt to {}",
+                    r.total + r.tip
+                ),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn add_release(&mut self) -> Result<(), Report> {
+        let key = self.key(KeyOf::Release, 1, 1)?;
+        self.release = Some(Cancel {
+            attempt: 1,
+            key,
+            progress: Progress::Owed,
+        });
+        Ok(())
+    }
+
+    /// Asks for one of the cancels. `Ok(true)` if that changed the record.
+    pub fn ask_cancel(&mut self, how: CancelHow) -> Result<bool, Report> {
+        match how {
+            CancelHow::IfNotApproved => {
+                if self.is_dead() || self.is_called_off() {
+                    return Ok(false);
+                }
+                if self.create.progress == Progress::Done && self.state == State::Authorized {
+                    return Err(Report::new(
+                        Code::AlreadyApproved,
+                        "the passenger has approved: take no cash; capture or give up",
+                    ));
+                }
+                let attempt = self.withdraw.as_ref().map_or(1, |w| w.attempt + 1);
+                let key = self.key(KeyOf::CancelIfNotApproved, 1, attempt)?;
+                self.withdraw = Some(Cancel {
+                    attempt,
+                    key,
+                    progress: Progress::Owed,
+                });
+                Ok(true)
+            }
+            CancelHow::GiveUp => {
+                if self.is_dead() || self.given_up {
+                    return Ok(false);
+                }
+                if self.has_capture() {
+                    return Err(wrong_state(
+                        "a capture of this payment was asked for: refund it or release the rest",
+                    ));
+                }
+                self.given_up = true;
+                self.decision.clear();
+                // The release does both: it ends what is not approved and frees what is.
+                self.withdraw = None;
+                if self.release.is_none() {
+                    self.add_release()?;
+                }
+                Ok(true)
+            }
+            CancelHow::ReleaseRest => {
+                if self.release.is_some() || self.is_dead() {
+                    return Ok(false);
+                }
+                if !self.has_capture() {
+                    return Err(wrong_state(
+                        "nothing was captured: give the payment up instead",
+                    ));
+                }
+                if self.aggregate.reserved() == 0 && self.open_capture().is_none() {
+                    return Ok(false);
+                }
+                self.decision.clear();
+                self.add_release()?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Asks for the refund that is number `nth` (from 1) of this payment. `Ok(true)` if that changed the record.
+    pub fn ask_refund(&mut self, amount: i64, nth: u32, now_wall: i64) -> Result<bool, Report> {
+        let index = nth_of(&self.refunds, nth, "flags")?;
+        if let Some(known) = self.refunds.get(index) {
+            if known.amount == amount {
+                return Ok(false);
+            }
+            return Err(wrong_state(format!(
+                "refund {nth} of this payment was asked for with another amount"
+            )));
+        }
+        if self.open_refund().is_some() {
+            return Err(wrong_state("the refund before is not proven yet"));
+        }
+        let refundable = self.aggregate.captured - self.aggregate.refunded;
+        if refundable <= 0 {
+            return Err(not_yet("nothing is captured that could be refunded"));
+        }
+        check_modification("amount", amount, refundable)?;
+        let key = self.key(KeyOf::Refund, nth, 1)?;
+        self.refunds.push(Movement {
+            amount,
+            baseline: self.aggregate.refunded,
+            attempt: 1,
+            key,
+            body: crate::vipps::epayment::modification_body(amount, self.currency),
+            asked_at: now_wall,
+            progress: Progress::Owed,
+        });
+        self.closed_at = 0;
+        Ok(true)
+    }
+
+    /// Gives the payment its receipt. `Ok(true)` if that changed the record.
+    pub fn ask_receipt(
+        &mut self,
+        body: String,
+        total: i64,
+        tip: i64,
+        planned: bool,
+    ) -> Result<bool, Report> {
+        if self.is_dead() || self.given_up {
+            return Err(wrong_state("the payment is over: it has no receipt"));
+        }
+        if let Some(known) = &mut self.receipt {
+            let same = known.total == total
+                && known.tip == tip
+                && known.body.as_ref().is_none_or(|b| *b == body);
+            if !same {
+                return Err(wrong_state(
+                    "the payment has another receipt already; receipts cannot be changed",
+                ));
+            }
+            let changed = known.planned && !planned;
+            known.planned &= planned;
+            return Ok(changed);
+        }
+        let ceiling = self.amount;
+        if total > ceiling {
+            return Err(Report::invalid(
+                "lines",
+                format!("the lines add up to {total}, more than the payment's {ceiling}"),
+            ));
+        }
+        let asked: i64 = self
+            .captures
+            .iter()
+            .filter(|m| !matches!(m.progress, Progress::Refused(_)))
+            .map(|m| m.amount)
+            .sum();
+        if asked > 0 && asked != total && asked != total + tip {
+            return Err(Report::invalid(
+                "lines",
+                format!("the lines add up to {total}, the capture is {asked}"),
+            ));
+        }
+        self.receipt = Some(ReceiptRecord {
+            body: Some(body),
+            total,
+            tip,
+            planned,
+            progress: Progress::Owed,
+        });
+        Ok(true)
+    }
+}
+
+/// Index of operation number `nth`: one that is there, or the next one.
+fn nth_of(list: &[Movement], nth: u32, field: &str) -> Result<usize, Report> {
+    let index = nth.saturating_sub(1) as usize;
+    if index > list.len() || nth > 99 {
+        return Err(Report::invalid(
+            field,
+            format!(
+                "operation {nth} of a payment that has {} so far: they are numbered without gaps, to 99",
+                list.len()
+            ),
+        ));
+    }
+    Ok(index)
+}

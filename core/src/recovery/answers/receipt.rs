@@ -1,0 +1,86 @@
+//! The receipt's answers. Nothing here touches the money.
+
+use super::{is_configuration, unreadable, Moment};
+use crate::error::{Code, Report};
+use crate::payment::{Payment, Progress, Refusal};
+use crate::receipt::same_as_posted;
+use crate::retry::{pause, Answer};
+use crate::vipps::order_management::parse_order;
+
+impl Payment {
+    /// The answer to a posted receipt.
+    pub fn on_receipt(&mut self, answer: Answer, m: Moment) {
+        match answer {
+            Answer::Done(_) => self.receipt_posted(),
+            Answer::Refused(r) if r.http_status == 409 => self.course.receipt_conflict = true,
+            Answer::Refused(r) if r.http_status == 403 => self.receipt_stop(r),
+            Answer::Refused(r) if r.code != Code::Url => self.receipt_refused(&r),
+            Answer::Refused(r) | Answer::NotFound(r) => self.receipt_later(r, None, m),
+            Answer::Unauthorized(r) => self.receipt_stop(r),
+            Answer::RateLimited(r, asked) | Answer::Locked(r, asked) => {
+                self.receipt_later(r, asked, m)
+            }
+            Answer::NotSent(r) if is_configuration(&r) => self.receipt_stop(r),
+            Answer::Unknown(r) | Answer::NotSent(r) => self.receipt_later(r, None, m),
+        }
+    }
+
+    /// The answer to a read of the order.
+    pub fn on_order(&mut self, answer: Answer, m: Moment) {
+        match answer {
+            Answer::Done(body) => {
+                let ours = self.record.receipt.as_ref().and_then(|r| r.body.clone());
+                match (ours, parse_order(&body)) {
+                    (Some(ours), Some(order)) if same_as_posted(&ours, &order) => {
+                        self.receipt_posted()
+                    }
+                    (_, Some(_)) => {
+                        let r = Report::new(
+                            Code::Refused,
+                            "the payment has another receipt on the servers",
+                        );
+                        self.receipt_refused(&r);
+                    }
+                    (_, None) => self.receipt_later(unreadable(), None, m),
+                }
+            }
+            Answer::Unauthorized(r) => self.receipt_stop(r),
+            Answer::RateLimited(r, asked) | Answer::Locked(r, asked) => {
+                self.receipt_later(r, asked, m)
+            }
+            Answer::Refused(r) | Answer::NotFound(r) | Answer::Unknown(r) | Answer::NotSent(r) => {
+                self.receipt_later(r, None, m);
+            }
+        }
+    }
+
+    fn receipt_posted(&mut self) {
+        if let Some(r) = &mut self.record.receipt {
+            r.progress = Progress::Done;
+            r.body = None;
+        }
+        self.course.receipt_conflict = false;
+        self.course.receipt_tries = 0;
+        self.rides_along();
+    }
+
+    fn receipt_refused(&mut self, report: &Report) {
+        if let Some(r) = &mut self.record.receipt {
+            r.progress = Progress::Refused(Refusal::of(report));
+        }
+        self.course.receipt_conflict = false;
+        self.course.receipt_blocked = Some(report.clone());
+        self.must_save();
+    }
+
+    fn receipt_stop(&mut self, report: Report) {
+        self.course.receipt_blocked = Some(report);
+    }
+
+    fn receipt_later(&mut self, report: Report, asked: Option<u32>, m: Moment) {
+        self.course.receipt_not_before =
+            m.now.mono + pause(self.course.receipt_tries + 1, asked, m.random);
+        self.course.receipt_tries = self.course.receipt_tries.saturating_add(1);
+        self.course.last = Some(report);
+    }
+}
