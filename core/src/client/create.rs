@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::config::default;
-use super::keep::{Kept, Slot};
+use super::keep::Kept;
+use super::slot::Slot;
 use super::snapshot::CUSTOMER_WINDOW_MS;
 use super::Client;
 use crate::error::{Code, Report};

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::slot::{Live, Slot};
 use super::snapshot::{Snapshot, CUSTOMER_WINDOW_MS};
 use super::Client;
 use crate::error::{Cause, Code, Report};
 use crate::journal::{Found, Shelf, StoreError};
 use crate::log::Level;
-use crate::payment::{Course, Now, Payment, Progress, Record, Unsaved, RECORD_FORMAT};
+use crate::payment::{Course, Now, Payment, Record, Unsaved, RECORD_FORMAT};
 use crate::recovery::Goal;
 use crate::reference::Reference;
 
@@ -24,75 +25,12 @@ const TOMBSTONE_MS: i64 = 400 * 24 * 3_600_000;
 /// Trips paid lately: trip -> (reference, when it was closed).
 pub(super) type ClosedTrips = Mutex<HashMap<String, (String, i64)>>;
 
-/// One payment, shared by the calls that work on it.
-pub(super) struct Slot {
-    name: String,
-    live: Mutex<Live>,
-}
-
-/// The payment behind the lock.
-pub(super) struct Live {
-    pub payment: Payment,
-    /// A call carries out a step; others wait, without holding the lock.
-    pub in_step: bool,
-    /// What the host was last told.
-    pub reported: Option<Snapshot>,
-    /// Counts changes, so that a call that waits sees what another did.
-    pub version: u64,
-}
-
 /// What became of a new payment.
 pub(super) enum Kept {
     /// It is on disk.
     New(Arc<Slot>),
     /// There is one of this reference already.
     There(Arc<Slot>),
-}
-
-impl Slot {
-    fn new(payment: Payment) -> Slot {
-        Slot {
-            name: payment.record.reference.as_str().to_string(),
-            live: Mutex::new(Live {
-                payment,
-                in_step: false,
-                reported: None,
-                version: 0,
-            }),
-        }
-    }
-
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub fn lock(&self) -> MutexGuard<'_, Live> {
-        // A panic in between is caught above and poisons the client as a whole.
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub fn with<T>(&self, look: impl FnOnce(&Payment) -> T) -> T {
-        look(&self.lock().payment)
-    }
-
-    pub fn snapshot(&self, now: Now) -> Snapshot {
-        Snapshot::of(&self.lock().payment, now)
-    }
-
-    /// Loaded from disk and not read since, with the create known to have arrived or in doubt.
-    pub fn needs_a_look(&self) -> bool {
-        self.with(|p| {
-            p.course.stale
-                && p.record.closed_at == 0
-                && !matches!(p.record.create.progress, Progress::Refused(_))
-        })
-    }
-
-    pub fn note_code(&self, code: Code, now: Now) -> Snapshot {
-        let mut live = self.lock();
-        live.payment.record.last_code = code.number();
-        Snapshot::of(&live.payment, now)
-    }
 }
 
 impl Client {
@@ -197,24 +135,22 @@ impl Client {
             .values()
             .map(|s| (s.with(|p| p.record.created_at), s.clone()))
             .collect();
-        list.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.name.cmp(&b.1.name)));
+        list.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.name().cmp(b.1.name())));
         list.into_iter().map(|(_, s)| s).collect()
     }
 
     /// Keeps a new payment: on disk first. Two threads with one reference or one trip: the second sees the first.
     pub(super) fn keep_new(&self, payment: Payment) -> Result<Kept, Report> {
         let name = payment.record.reference.as_str().to_string();
-        let mut payments = self.shelf();
-        if let Some(slot) = payments.get(&name) {
+        // One create at a time; looking at other payments goes on meanwhile.
+        let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = self.shelf().get(&name) {
             return Ok(Kept::There(slot.clone()));
         }
-        self.check_trip_is_free(&payments, &payment.record)?;
-        let bytes = write_record(&payment.record)?;
-        self.doors
-            .store
-            .put(Shelf::Open, &name, &bytes)
-            .map_err(|e| e.report())?;
+        self.check_trip_is_free(&payment.record)?;
+        self.put_open(&payment.record)?;
         let slot = Arc::new(Slot::new(payment));
+        let mut payments = self.shelf();
         payments.insert(name, slot.clone());
         forget_closed(&mut payments);
         drop(payments);
@@ -223,11 +159,7 @@ impl Client {
         Ok(Kept::New(slot))
     }
 
-    fn check_trip_is_free(
-        &self,
-        payments: &HashMap<String, Arc<Slot>>,
-        new: &Record,
-    ) -> Result<(), Report> {
+    fn check_trip_is_free(&self, new: &Record) -> Result<(), Report> {
         if new.trip.is_empty() || new.part {
             return Ok(());
         }
@@ -237,7 +169,7 @@ impl Client {
                 format!("payment {reference} of this trip is alive or paid"),
             ))
         };
-        for slot in payments.values() {
+        for slot in self.slots() {
             let alive = slot.with(|p| {
                 let r = &p.record;
                 let refunded =

@@ -4,7 +4,8 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use super::keep::{read_record, Slot};
+use super::keep::read_record;
+use super::slot::Slot;
 use super::snapshot::Snapshot;
 use super::work::{Call, Pace};
 use super::Client;

@@ -12,6 +12,7 @@ pub mod interrupts;
 mod keep;
 mod many;
 mod ride;
+mod slot;
 pub mod snapshot;
 mod work;
 
@@ -36,7 +37,8 @@ use config::Config;
 use exchange::TokenDesk;
 use hooks::Hooks;
 use interrupts::Interrupts;
-use keep::{ClosedTrips, Slot};
+use keep::ClosedTrips;
+use slot::Slot;
 use snapshot::Snapshot;
 use work::Call;
 
@@ -92,6 +94,8 @@ pub struct Client {
     environment: String,
     doors: Doors,
     payments: Mutex<HashMap<String, Arc<Slot>>>,
+    /// Held while a new payment is checked and written: two presses make one payment.
+    creating: Mutex<()>,
     /// Damaged records, set aside: reference -> why.
     damaged: Mutex<HashMap<String, String>>,
     closed_trips: once_cell::sync::OnceCell<ClosedTrips>,
@@ -113,6 +117,7 @@ impl Client {
             config,
             doors,
             payments: Mutex::new(HashMap::new()),
+            creating: Mutex::new(()),
             damaged: Mutex::new(HashMap::new()),
             closed_trips: once_cell::sync::OnceCell::new(),
             token: TokenDesk::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::config::default;
-use super::keep::Slot;
+use super::slot::Slot;
 use super::work::Call;
 use super::{Client, Outcome, PushPayment};
 use crate::error::{Code, Report};

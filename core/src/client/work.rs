@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::exchange::Message;
 use super::hooks::Tick;
-use super::keep::{elsewhere, Live, Slot};
+use super::keep::elsewhere;
+use super::slot::{Live, Slot};
 use super::Client;
 use crate::error::{Cause, Code, Report};
 use crate::payment::{CancelHow, Operation, Payment, Progress, State, Unsaved};
