@@ -128,6 +128,7 @@ impl Client {
             receipt: None,
             decision: String::new(),
             lost: None,
+            handed_over: false,
             last_code: 0,
             requests: 0,
             bytes_sent: 0,

@@ -34,7 +34,7 @@ pub(super) enum Kept {
 }
 
 impl Client {
-    fn shelf(&self) -> MutexGuard<'_, HashMap<String, Arc<Slot>>> {
+    pub(super) fn shelf(&self) -> MutexGuard<'_, HashMap<String, Arc<Slot>>> {
         self.payments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -250,7 +250,29 @@ impl Client {
         live.payment.course.receipt_blocked = None;
     }
 
-    fn put_open(&self, record: &Record) -> Result<(), Report> {
+    /// Writes a payment off: the tombstone is on disk before memory changes.
+    pub(super) fn write_off_slot(&self, slot: &Arc<Slot>, reason: &str) -> Result<(), Report> {
+        let mut live = slot.lock();
+        if live.in_step {
+            return Err(Report::new(
+                Code::Busy,
+                "a request of this payment is in flight",
+            ));
+        }
+        let before = live.payment.clone();
+        live.payment.record.write_off(reason)?;
+        live.payment.course.unsaved = Unsaved::Must;
+        if let Err(report) = self.save(&mut live) {
+            live.payment = before;
+            return Err(report);
+        }
+        live.version += 1;
+        drop(live);
+        self.report(slot);
+        Ok(())
+    }
+
+    pub(super) fn put_open(&self, record: &Record) -> Result<(), Report> {
         let bytes = write_record(record)?;
         self.doors
             .store
@@ -338,9 +360,11 @@ impl Client {
         self.doors.hooks.on_payment(&now);
     }
 
-    /// Belongs to another sales unit or other servers: listed, never touched.
+    /// Belongs to another sales unit, other servers or another meter: listed, never touched.
     pub(super) fn is_elsewhere(&self, record: &Record) -> bool {
-        record.msn != self.config.credentials.msn || record.environment != self.environment
+        record.handed_over
+            || record.msn != self.config.credentials.msn
+            || record.environment != self.environment
     }
 }
 
@@ -348,7 +372,7 @@ impl Client {
 pub(super) fn elsewhere() -> Report {
     Report::new(
         Code::NotPermitted,
-        "the payment belongs to another sales unit or other servers",
+        "the payment belongs to another sales unit, other servers or another meter",
     )
 }
 
@@ -390,7 +414,7 @@ fn forget_closed(payments: &mut HashMap<String, Arc<Slot>>) {
     }
 }
 
-fn write_record(record: &Record) -> Result<Vec<u8>, Report> {
+pub(super) fn write_record(record: &Record) -> Result<Vec<u8>, Report> {
     serde_json::to_vec(record)
         .map_err(|e| Report::new(Code::Internal, format!("the record cannot be written: {e}")))
 }

@@ -41,6 +41,8 @@ pub struct Filter {
     pub until: i64,
     /// Only payments that owe one of these bits; 0: any.
     pub owed: u32,
+    /// Only captures at risk: owed or possible, with a guarantee that ends before this time, Unix milliseconds; 0: any.
+    pub guaranteed_before: i64,
 }
 
 impl Filter {
@@ -55,6 +57,14 @@ impl Filter {
             && (self.since == 0 || s.created_at >= self.since)
             && (self.until == 0 || s.created_at < self.until)
             && (self.owed == 0 || s.owed & self.owed != 0)
+            && (self.guaranteed_before == 0 || self.is_at_risk(s))
+    }
+}
+
+impl Filter {
+    fn is_at_risk(&self, s: &Snapshot) -> bool {
+        let capturable = s.authorized > s.captured + s.cancelled;
+        !s.closed && capturable && (1..self.guaranteed_before).contains(&s.guaranteed_until)
     }
 }
 

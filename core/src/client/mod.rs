@@ -7,6 +7,7 @@
 pub mod config;
 mod create;
 pub mod exchange;
+mod handover;
 pub mod hooks;
 pub mod interrupts;
 mod keep;
@@ -26,7 +27,7 @@ use crate::error::{Code, Report, Retry};
 use crate::journal::Store;
 use crate::log::Level;
 use crate::money::{check_modification, MAX_AMOUNT};
-use crate::payment::{CancelHow, Now, Payment};
+use crate::payment::{CancelHow, Decision, Now, Payment};
 use crate::receipt::Receipt;
 use crate::recovery::Goal;
 use crate::reference::Reference;
@@ -235,6 +236,30 @@ impl Client {
             let changed = p.record.ask_refund(amount, nth, now.wall)?;
             Ok((changed, Goal::Refund(nth as usize - 1)))
         })
+    }
+
+    /// Carries out what a human decided about a payment that waits for it.
+    pub fn decide(self: &Arc<Self>, reference: &str, decision: Decision, wait_ms: u32) -> Outcome {
+        self.ask(reference, wait_ms, |p, now| {
+            let goal = match p.record.decide(decision, now.wall)? {
+                Some(index) => Goal::Capture(index),
+                None => Goal::Released,
+            };
+            Ok((true, goal))
+        })
+    }
+
+    /// Gives up on money that cannot be had. Explicit, and kept with amount and reason; nothing is sent.
+    pub fn write_off(self: &Arc<Self>, reference: &str, reason: &str) -> Outcome {
+        let slot = match self.find(reference) {
+            Ok(slot) => slot,
+            Err(report) => return self.outcome_of(reference, report),
+        };
+        let report = self
+            .write_off_slot(&slot, reason)
+            .err()
+            .unwrap_or_else(Report::ok);
+        self.conclude(&slot, report)
     }
 
     /// What is known here; nothing is sent.

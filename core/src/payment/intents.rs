@@ -1,7 +1,9 @@
 //! What may be asked of a payment, and what asking writes down. Each gives `Ok(true)` if it changed the record, and
 //! changes nothing if it refuses.
 
-use super::{Cancel, CancelHow, Movement, Progress, ReceiptRecord, Record, State};
+use super::{
+    Cancel, CancelHow, Decision, Lost, Movement, Progress, ReceiptRecord, Record, Refusal, State,
+};
 use crate::error::{Code, Report, Retry};
 use crate::money::check_modification;
 use crate::reference::KeyOf;
@@ -162,6 +164,91 @@ impl Record {
                 Ok(true)
             }
         }
+    }
+
+    /// Carries out what a human decided about a payment that waits for it. Gives the index of the capture, if it is one.
+    pub fn decide(&mut self, decision: Decision, now_wall: i64) -> Result<Option<usize>, Report> {
+        if self.decision.is_empty() {
+            return Err(wrong_state("nothing waits for a decision"));
+        }
+        match decision {
+            Decision::Capture => {
+                // A capture was refused, or an approval came too late: what is asked now is a capture of its own.
+                if self.release_was_refused() {
+                    self.release = None;
+                }
+                let nth = self.captures.len() as u32 + 1;
+                let amount = self.aggregate.reserved();
+                self.ask_capture(amount, nth, false, now_wall)?;
+                Ok(Some(nth as usize - 1))
+            }
+            Decision::GiveUp => {
+                let refused = self.release_was_refused();
+                if refused {
+                    let attempt = self.release.as_ref().map_or(1, |c| c.attempt + 1);
+                    let key = self.key(KeyOf::Release, 1, attempt)?;
+                    self.release = Some(Cancel {
+                        attempt,
+                        key,
+                        progress: Progress::Owed,
+                    });
+                } else if self.release.is_none() {
+                    self.add_release()?;
+                }
+                self.given_up = !self.has_capture();
+                self.decision.clear();
+                Ok(None)
+            }
+        }
+    }
+
+    fn release_was_refused(&self) -> bool {
+        self.release
+            .as_ref()
+            .is_some_and(|c| matches!(c.progress, Progress::Refused(_)))
+    }
+
+    /// Gives up on money that cannot be had: explicit, and kept with amount and reason. `Ok(true)` if that changed the
+    /// record.
+    pub fn write_off(&mut self, reason: &str) -> Result<bool, Report> {
+        let reason = reason.trim();
+        if !(1..=100).contains(&reason.chars().count()) || reason.chars().any(char::is_control) {
+            return Err(Report::invalid(
+                "reason",
+                "must be 1 to 100 printable characters",
+            ));
+        }
+        if self.closed_at != 0 || self.is_finished() {
+            return Err(wrong_state("nothing of this payment is owed"));
+        }
+        let amount = match self.aggregate.reserved() {
+            0 => self.amount - self.aggregate.captured,
+            reserved => reserved,
+        };
+        self.lost = Some(Lost {
+            amount,
+            reason: format!("written off: {reason}"),
+        });
+        let end = |progress: &mut Progress| {
+            if progress.is_owed() {
+                *progress =
+                    Progress::Refused(Refusal::of(&Report::new(Code::Refused, "written off")));
+            }
+        };
+        let cancels = [&mut self.withdraw, &mut self.release];
+        cancels
+            .into_iter()
+            .flatten()
+            .for_each(|c| end(&mut c.progress));
+        let movements = self.captures.iter_mut().chain(&mut self.refunds);
+        movements.for_each(|m| end(&mut m.progress));
+        if let Some(r) = &mut self.receipt {
+            end(&mut r.progress);
+        }
+        end(&mut self.create.progress);
+        self.create.body = None;
+        self.decision.clear();
+        Ok(true)
     }
 
     /// Asks for the refund that is number `nth` (from 1) of this payment. `Ok(true)` if that changed the record.

@@ -272,6 +272,9 @@ pub struct Record {
     pub decision: String,
     /// What can never be paid any more, and why.
     pub lost: Option<Lost>,
+    /// Handed to another meter: listed here, never touched.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub handed_over: bool,
     /// Number of the code of the last call.
     pub last_code: i32,
     /// Requests sent for this payment.
@@ -289,6 +292,27 @@ pub struct Lost {
     pub amount: i64,
     /// What the servers said, or who wrote it off.
     pub reason: String,
+}
+
+/// What a human decides about a payment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Decision {
+    /// Capture all that is reserved.
+    Capture = 1,
+    /// Release all that is not captured; without any capture, give the payment up.
+    GiveUp = 2,
+}
+
+impl Decision {
+    /// From the number that crosses the ABI.
+    pub fn from_number(number: i32) -> Option<Decision> {
+        match number {
+            1 => Some(Decision::Capture),
+            2 => Some(Decision::GiveUp),
+            _ => None,
+        }
+    }
 }
 
 /// Which cancel is meant.
@@ -398,6 +422,15 @@ impl Record {
             && self.open_refund().is_none()
             && !self.release_owed()
             && !self.receipt_owed()
+    }
+
+    /// What another meter needs to finish this payment. A create that is not confirmed is never sent by it, so neither its
+    /// body nor the phone number in it go along.
+    pub fn for_another_meter(&self) -> Record {
+        let mut r = self.clone();
+        r.create.body = None;
+        r.handed_over = false;
+        r
     }
 
     /// The tombstone: what a refund and the rule "no reference twice" need, without personal data.

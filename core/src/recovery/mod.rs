@@ -99,7 +99,10 @@ pub fn may_send_create(p: &Payment, goal: Goal, now: Now) -> bool {
         Goal::Work => !p.course.loaded,
         _ => false,
     };
-    by_goal && !p.record.is_called_off() && now.mono < p.course.may_create_until
+    by_goal
+        && p.record.create.body.is_some()
+        && !p.record.is_called_off()
+        && now.mono < p.course.may_create_until
 }
 
 fn next_of_create(p: &Payment, goal: Goal, now: Now) -> Step {

@@ -504,6 +504,24 @@ impl Meter {
         }
     }
 
+    /// Another meter before the same servers.
+    pub fn sharing(other: &Meter, store: Arc<dyn Store>) -> Meter {
+        let client = open(&other.model, &store, &other.hooks, &other.random);
+        Meter {
+            model: other.model.clone(),
+            store,
+            client,
+            hooks: other.hooks.clone(),
+            random: other.random.clone(),
+        }
+    }
+
+    /// A client with other settings on the same journal.
+    pub fn open_with(&self, config: Config) -> Arc<Client> {
+        let doors = doors(&self.model, &self.store, &self.hooks, &self.random);
+        Client::open(config, doors).unwrap()
+    }
+
     /// Everything in memory is gone; the journal is not.
     pub fn reboot(&mut self) {
         self.client = open(&self.model, &self.store, &self.hooks, &self.random);
@@ -532,21 +550,29 @@ pub fn config() -> Config {
     }
 }
 
-fn open(
+fn doors(
     model: &Arc<Model>,
     store: &Arc<dyn Store>,
     hooks: &Arc<dyn Hooks>,
     random: &Arc<TestRandom>,
-) -> Arc<Client> {
-    let doors = Doors {
+) -> Doors {
+    Doors {
         transport: model.clone(),
         store: store.clone(),
         clock: model.clock.clone(),
         hooks: hooks.clone(),
         random: random.clone(),
         interrupts: Arc::new(Interrupts::new()),
-    };
-    Client::open(config(), doors).unwrap()
+    }
+}
+
+fn open(
+    model: &Arc<Model>,
+    store: &Arc<dyn Store>,
+    hooks: &Arc<dyn Hooks>,
+    random: &Arc<TestRandom>,
+) -> Arc<Client> {
+    Client::open(config(), doors(model, store, hooks, random)).unwrap()
 }
 
 pub fn push(reference: &str, amount: i64) -> PushPayment {
