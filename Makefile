@@ -97,3 +97,8 @@ clean:
 	$(CARGO) clean
 	cd simulator && $(CARGO) clean
 	rm -rf $(BUILD)
+
+# Breaks the library on purpose, one promise at a time, and shows which tests turn red.
+.PHONY: mutants
+mutants: | toolchain
+	@$(PYTHON) tools/mutants.py

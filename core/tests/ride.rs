@@ -505,6 +505,34 @@ fn settle_never_sends_a_create() {
 }
 
 #[test]
+fn not_found_right_after_a_create_proves_nothing() {
+    use vpmeter_core::journal::Shelf;
+    let mut m = Meter::new();
+    m.model.fault("create", Fault::LostBefore);
+    m.client.create_push_payment(&push(R, FARE), 60);
+    m.reboot();
+    assert_eq!(m.client.settle(5_000, &mut |_| {}).code, Code::Pending);
+    assert_eq!(
+        m.client.known_payment(R).payment.unwrap().state,
+        State::Unknown
+    );
+    // The request was only slow: now it arrives, and the passenger approves.
+    let record = m.store.get(Shelf::Open, R).unwrap().unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    let late = model::ServerPayment {
+        state: "CREATED".into(),
+        amount: FARE,
+        metadata: serde_json::json!({"vpmeter-ride": record["ride_id"]}),
+        created_at: 1_000,
+        ..Default::default()
+    };
+    m.model.world().payments.insert(R.into(), late);
+    m.model.approve(R);
+    assert_eq!(m.client.settle(MINUTE, &mut |_| {}).code, Code::Ok);
+    assert_eq!(m.model.payment(R).captured, FARE);
+}
+
+#[test]
 fn two_cars_with_one_reference_and_amount() {
     let a = Meter::new();
     a.client.create_push_payment(&push(R, FARE), MINUTE);

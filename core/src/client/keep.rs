@@ -420,15 +420,18 @@ pub(super) fn write_record(record: &Record) -> Result<Vec<u8>, Report> {
 }
 
 pub(super) fn read_record(name: &str, bytes: &[u8]) -> Result<Record, String> {
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(not_a_record)?;
-    let format = value.get("format").and_then(serde_json::Value::as_u64);
-    if format != Some(u64::from(RECORD_FORMAT)) {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        format: u32,
+    }
+    let head: Head = serde_json::from_slice(bytes).map_err(not_a_record)?;
+    if head.format != RECORD_FORMAT {
         return Err(format!(
             "written in format {}, this version reads format {RECORD_FORMAT}",
-            format.map_or("?".to_string(), |f| f.to_string())
+            head.format
         ));
     }
-    let record: Record = serde_json::from_value(value).map_err(not_a_record)?;
+    let record: Record = serde_json::from_slice(bytes).map_err(not_a_record)?;
     if record.reference.as_str() != name {
         return Err(format!("holds the record of {}", record.reference));
     }

@@ -48,7 +48,10 @@ pub(super) fn client_config(
     if let Some(path) = ca_file {
         add_roots(&mut roots, path)?;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::CryptoProvider {
+        key_provider: &NoKeys,
+        ..rustls::crypto::ring::default_provider()
+    });
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(ClockDoor(clock)))
         .with_safe_default_protocol_versions()
         .map_err(|e| Report::new(Code::Internal, format!("TLS: {e}")))?
@@ -123,4 +126,17 @@ fn broken(error: std::io::Error) -> Ended {
         ended.detail.push_str(" in the TLS handshake");
     }
     ended
+}
+
+/// No client certificates, so the code that signs with a private key stays out of the library: 46 kB of it.
+#[derive(Debug)]
+struct NoKeys;
+
+impl rustls::crypto::KeyProvider for NoKeys {
+    fn load_private_key(
+        &self,
+        _: rustls::pki_types::PrivateKeyDer<'static>,
+    ) -> Result<Arc<dyn rustls::sign::SigningKey>, rustls::Error> {
+        Err(rustls::Error::General("no client certificates".into()))
+    }
 }
