@@ -1,0 +1,1276 @@
+/*
+ * vpmeter: Vipps MobilePay payments from a taxi meter.
+ *
+ * This header is made from the Rust sources (`make header`); do not edit it. It compiles alone, as C89 with <stdint.h>
+ * up to C23 and as C++98 up to C++20.
+ *
+ * A ride in ten lines
+ *
+ *   rc = vp_create_push_payment(client, &request, 5000, &payment, &error);
+ *   while (payment.next_step == VP_NEXT_POLL)
+ *       rc = vp_poll(client, request.reference, 1000, &payment, &error);
+ *   if (payment.next_step == VP_NEXT_CAPTURE)
+ *       rc = vp_capture(client, request.reference, request.amount, VP_CAPTURE_FINAL, 10000, &payment, &error);
+ *   if (vp_driver_text(&payment, "nb", text, sizeof text, 0, 0) == VP_OK)
+ *       show(payment.verdict, text);
+ *
+ * where `payment` was set to VP_PAYMENT_INIT before. Or all of it in one call: vp_run_ride. After a restart, and in idle
+ * time: vp_settle. Loops run on `next_step`; the driver is told `verdict`; `rc` and `error` are for the log.
+ *
+ * Results: what must the caller do?
+ *
+ *      0          VP_OK: the step is done and proven
+ *      1          VP_PENDING: not decided yet, or recorded and not sent yet; come back
+ *     -1 ..  -19  the caller's mistake; nothing was sent
+ *    -20 ..  -39  configuration; nothing will work until it changes
+ *    -40 ..  -59  try again; surely nothing happened
+ *    -60 ..  -69  OUTCOME UNKNOWN: it may have happened, never show it as failed; polling or settling finds out
+ *    -70 ..  -89  refused, and proven so by the servers
+ *    -90 ..  -99  storage; nothing was sent
+ *   -100 ..       a bug of the library
+ *
+ * Numbers never change and are never used again for something else; new ones may come. Treat a code that you do not know
+ * by its group.
+ *
+ * Conventions
+ *
+ * - Money is int64_t in minor units (ore, cent). Times are int64_t Unix milliseconds, waits uint32_t milliseconds.
+ *   Numbers that name a choice (VP_STATE_, VP_CANCEL_, ...) are passed as int32_t.
+ * - Strings are UTF-8 with a NUL; what is not UTF-8 is refused. Everything given in is copied before the call returns.
+ *   NULL pointers are found and named: VP_ERR_NULL_POINTER.
+ * - Structs begin with `struct_size`. Set each up with its INIT macro (or init function) and fill in what you need: zero
+ *   is the default of every member. New versions append members, and the library reads and writes no further than
+ *   `struct_size`. Members called `reserved` stay zero.
+ * - Out-parameters come last, are called `out_...`, and are written only if the function returns VP_OK; but `out_payment`
+ *   is filled whenever the payment has a record, `out_error` always, `out_needed` also if the buffer was too small.
+ * - Every function that sends writes what it is going to do into the journal first, then works on it for `wait_ms`. A
+ *   request in flight is not torn but carried to its own limit, so a call takes `wait_ms` + `request_ms` (of vp_config)
+ *   at most, and on top what the storage takes to sync and the callbacks take to return. With `wait_ms` 0 it records,
+ *   does not touch the network, and returns VP_PENDING.
+ * - A client may be shared by threads. Calls on different payments run side by side, and a call that waits does not hold
+ *   up another on the same payment: cancel while a second thread polls. vp_interrupt may come from a signal handler.
+ * - No thread is started but a short-lived one for a name lookup; nothing is written to stderr; nothing is global but
+ *   the table of open clients. Do not use a client in a child after fork: what happens is not defined.
+ *
+ * What may be called from a callback
+ *
+ *   on_payment, on_tick,    vp_known_payment, vp_list_payments, vp_driver_text, vp_normalize_phone, vp_split_gross,
+ *   on_log, each            vp_next_reference, vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
+ *                           All others return VP_ERR_REENTRANT, also for another client.
+ *   wall_ms, monotonic_ms,  vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
+ *   sleep_ms                All others return VP_ERR_REENTRANT.
+ *   a signal handler        vp_interrupt alone.
+ *
+ * A callback must return: no longjmp, no C++ exception.
+ */
+
+#ifndef VPMETER_H
+#define VPMETER_H
+
+#include <stdint.h>
+
+/* ---- Results ---- */
+
+/* The step is done and proven. */
+#define VP_OK 0
+
+/* Not decided yet (also: recorded, not sent yet). Come back in `next_ms` of the payment. */
+#define VP_PENDING 1
+
+/* ---- -1 .. -19: the caller's mistake; nothing was sent ---- */
+
+/* A value is out of its range; `field` and `message` of vp_error name it and the rule. */
+#define VP_ERR_INVALID_ARGUMENT (-1)
+
+/* A pointer that must not be NULL is; `field` names it. */
+#define VP_ERR_NULL_POINTER (-2)
+
+/*
+ * A `struct_size`, `line_size` or `payment_size` is smaller than the first version of that struct, or absurd. Was the
+ * struct set up with its INIT macro or its init function?
+ */
+#define VP_ERR_STRUCT_SIZE (-3)
+
+/* The program was compiled with a header that this library does not serve. */
+#define VP_ERR_HEADER_VERSION (-4)
+
+/* The handle is not that of an open client: closed already, or never one. */
+#define VP_ERR_NO_SUCH_CLIENT (-5)
+
+/* vp_client_close: another call is still running on this client; vp_client_open: 64 clients are open. Come back. */
+#define VP_ERR_BUSY (-6)
+
+/* Called from inside a callback; see the table at the top. Nothing was done. */
+#define VP_ERR_REENTRANT (-7)
+
+/* The reference belongs to another payment, here or on the servers. Take a new one: vp_next_reference. */
+#define VP_ERR_REFERENCE_IN_USE (-8)
+
+/* The trip has a live or a paid payment already. Nothing was sent; show the driver that payment. */
+#define VP_ERR_TRIP_IN_USE (-9)
+
+/* There is no record of this reference here. */
+#define VP_ERR_NO_SUCH_PAYMENT (-10)
+
+/* The payment is in a state in which this cannot be asked; its `next_step` says what can. */
+#define VP_ERR_WRONG_STATE (-11)
+
+/* The buffer is too small; `*out_needed` has the size that would do. The buffer holds an empty string. */
+#define VP_ERR_BUFFER_TOO_SMALL (-12)
+
+/* ---- -20 .. -39: configuration; nothing will work until it changes ---- */
+
+/* The servers refuse the keys. */
+#define VP_ERR_CREDENTIALS (-20)
+
+/* The keys are right, but this product, sales unit or function is not permitted; also: a refund without `allow_refund`. */
+#define VP_ERR_NOT_PERMITTED (-21)
+
+/* The wall clock cannot be right, so no certificate can be judged. Set the clock, or give the time by hook. */
+#define VP_ERR_CLOCK (-22)
+
+/* The TLS connection could not be made: certificate or protocol. */
+#define VP_ERR_TLS (-23)
+
+/* The base URL is not one, or what answers there is not the servers' API. */
+#define VP_ERR_URL (-24)
+
+/* ---- -40 .. -59: try again; surely nothing happened ---- */
+
+/* No byte of the request left: no name, no route, no connection. */
+#define VP_ERR_NETWORK (-40)
+
+/* The servers refused because of too many requests; nothing was done. */
+#define VP_ERR_RATE_LIMITED (-41)
+
+/* vp_interrupt ended the call before anything was sent. */
+#define VP_ERR_INTERRUPTED (-42)
+
+/* A question that changes nothing had no usable answer. */
+#define VP_ERR_UNAVAILABLE (-43)
+
+/* ---- -60 .. -69: it may have happened ---- */
+
+/* It may have happened. Never show it as "failed". The library settles it: poll, call again, or vp_settle. */
+#define VP_ERR_OUTCOME_UNKNOWN (-60)
+
+/* ---- -70 .. -89: refused, proven by the servers ---- */
+
+/* Refused by the servers, for the reason in vp_error. */
+#define VP_ERR_REFUSED (-70)
+
+/* No payer can be reached by this number (Vipps 7010; also: too young). Never say that the number is wrong. */
+#define VP_ERR_CUSTOMER_NOT_FOUND (-71)
+
+/* The sales unit may not send push messages (Vipps 5080). */
+#define VP_ERR_PUSH_NOT_ALLOWED (-72)
+
+/* The passenger has approved already: take no cash; capture or give up. */
+#define VP_ERR_ALREADY_APPROVED (-73)
+
+/* The servers refuse the amount. */
+#define VP_ERR_AMOUNT (-74)
+
+/* The bank has released the money (Vipps 6260). */
+#define VP_ERR_FUNDS_UNAVAILABLE (-75)
+
+/* The period for this operation is over. */
+#define VP_ERR_TOO_LATE (-76)
+
+/* The ride ended without an approval: declined, expired or cancelled; `state` of the payment says which. */
+#define VP_ERR_NOT_APPROVED (-77)
+
+/* ---- -90 .. -99: storage; nothing was sent ---- */
+
+/* The journal could not be read or written. */
+#define VP_ERR_STORAGE (-90)
+
+/* The journal is full. New rides are refused; nothing that is owed is thrown away. */
+#define VP_ERR_STORAGE_FULL (-91)
+
+/* Another client, in this process or another, has the journal. */
+#define VP_ERR_STORAGE_IN_USE (-92)
+
+/* The record of this reference is damaged and was set aside. The office must look at this payment. */
+#define VP_ERR_DAMAGED_RECORD (-93)
+
+/* ---- -100 ..: a bug of the library ---- */
+
+/*
+ * A bug of the library was caught. The client says nothing else any more: close it and open it again; what was
+ * recorded is still recorded. Please report the message.
+ */
+#define VP_ERR_PANIC (-100)
+
+/* A state that should not exist; nothing was sent. */
+#define VP_ERR_INTERNAL (-101)
+
+/* ---- Why, beside the code: vp_error.cause ---- */
+
+/* Nothing to add. */
+#define VP_CAUSE_NONE 0
+
+/* The time limit of the request was over. */
+#define VP_CAUSE_TIMEOUT 1
+
+/* The connection broke. */
+#define VP_CAUSE_CONNECTION_LOST 2
+
+/* The server answered 5xx. */
+#define VP_CAUSE_SERVER_ERROR 3
+
+/* The payment is locked or being processed on the servers. */
+#define VP_CAUSE_LOCKED 4
+
+/* The answer was not what the API promises: not JSON, cut short, too large. */
+#define VP_CAUSE_BAD_ANSWER 5
+
+/* Stopped by vp_interrupt or by the `on_tick` hook. */
+#define VP_CAUSE_INTERRUPTED 6
+
+/* The answer came, but could not be written to the journal. */
+#define VP_CAUSE_STORAGE_AFTER_ANSWER 7
+
+/* The host name could not be resolved. */
+#define VP_CAUSE_NAME_LOOKUP 8
+
+/* No TCP connection. */
+#define VP_CAUSE_CONNECT 9
+
+/* The TLS handshake failed. */
+#define VP_CAUSE_TLS 10
+
+/* 429. */
+#define VP_CAUSE_RATE_LIMITED 11
+
+/* 401. */
+#define VP_CAUSE_UNAUTHORIZED 12
+
+/* Accepted by the servers, but not yet visible in their sums. */
+#define VP_CAUSE_NOT_YET_PROVEN 13
+
+/* ---- Whether repeating makes sense: vp_error.retry ---- */
+
+/* Do not repeat. */
+#define VP_RETRY_NO 0
+
+/* The library repeats it itself, in the next call with time to spend. */
+#define VP_RETRY_LIBRARY_DOES 1
+
+/* Ask again later. */
+#define VP_RETRY_LATER 2
+
+/* Ask again with a new reference: vp_next_reference. */
+#define VP_RETRY_NEW_REFERENCE 3
+
+/* ---- Who can put it right: vp_error.who ---- */
+
+/* Nobody has to put it right: wait. */
+#define VP_WHO_NOBODY_WAIT 0
+
+/* The driver. */
+#define VP_WHO_DRIVER 1
+
+/* The passenger. */
+#define VP_WHO_CUSTOMER 2
+
+/* The office: configuration, keys, permissions. */
+#define VP_WHO_OFFICE 3
+
+/* Vipps MobilePay. */
+#define VP_WHO_VIPPS 4
+
+/* The programmer of the meter. */
+#define VP_WHO_PROGRAMMER 5
+
+/* ---- The state of a payment: vp_payment.state ---- */
+
+/* On disk; nothing was sent yet. */
+#define VP_STATE_RECORDED 1
+
+/* On the servers; the passenger has not acted. */
+#define VP_STATE_CREATED 2
+
+/* The passenger approved; the money is reserved. Stays so after capture and refund: the sums tell those. */
+#define VP_STATE_AUTHORIZED 3
+
+/* The passenger declined. */
+#define VP_STATE_ABORTED 4
+
+/* The passenger did nothing in time. */
+#define VP_STATE_EXPIRED 5
+
+/* Cancelled before approval. */
+#define VP_STATE_TERMINATED 6
+
+/* Proven: the servers have no such payment. */
+#define VP_STATE_NOT_CREATED 7
+
+/* The request may have reached the servers; its answer was lost. */
+#define VP_STATE_UNKNOWN 8
+
+/* ---- May the passenger leave? vp_payment.verdict ---- */
+
+/* The passenger must not leave yet, and no other payment may be taken. */
+#define VP_VERDICT_WAIT 1
+
+/* Paid, and proven: the passenger may leave. */
+#define VP_VERDICT_PAID_LEAVE 2
+
+/* Approved, and the capture is on disk: the money will come, the passenger may leave. */
+#define VP_VERDICT_SECURED_LEAVE 3
+
+/* Proven dead: take another payment. */
+#define VP_VERDICT_TAKE_OTHER_PAYMENT 4
+
+/* Given up: take another payment. The passenger may see a reservation for a while; the library releases it. */
+#define VP_VERDICT_TAKE_OTHER_RELEASE_OWED 5
+
+/* Only a human can tell. */
+#define VP_VERDICT_ASK_OFFICE 6
+
+/* ---- What the program does next: vp_payment.next_step ---- */
+
+/* Nothing is left to do. */
+#define VP_NEXT_DONE 1
+
+/* Call vp_poll. */
+#define VP_NEXT_POLL 2
+
+/* Call vp_capture, or give up with vp_cancel. */
+#define VP_NEXT_CAPTURE 3
+
+/* A human decides: vp_capture, or vp_cancel with VP_CANCEL_GIVE_UP or VP_CANCEL_RELEASE_REST. */
+#define VP_NEXT_DECIDE 4
+
+/* Something recorded is not done yet: the same call again, vp_settle or vp_worker_run. */
+#define VP_NEXT_SETTLE 5
+
+/* Tell the office. */
+#define VP_NEXT_OFFICE 6
+
+/* ---- What is owed, bits: vp_payment.owed ---- */
+
+/* A capture is asked for and not proven. */
+#define VP_OWED_CAPTURE 1
+
+/* A reservation is to be released. */
+#define VP_OWED_RELEASE 2
+
+/* The receipt is to be posted. */
+#define VP_OWED_RECEIPT 4
+
+/* A refund is asked for and not proven. */
+#define VP_OWED_REFUND 8
+
+/* A human must decide. */
+#define VP_OWED_DECISION 16
+
+/* The answer to a create, cancel, capture or refund is outstanding. */
+#define VP_OWED_ANSWER 32
+
+/* The record belongs to another sales unit or to other servers; this client leaves it alone. */
+#define VP_OWED_ELSEWHERE 64
+
+/* Money that can never be had any more. */
+#define VP_OWED_LOST 128
+
+/* The receipt was refused for good. */
+#define VP_OWED_RECEIPT_REFUSED 256
+
+/* ---- What the driver reads: vp_payment.message ---- */
+
+/* The request is with the passenger. */
+#define VP_MSG_WAITING 1
+
+/* The same, for a passenger who sees nothing: open the app. */
+#define VP_MSG_WAITING_OPEN_APP 2
+
+/* Captured and proven. */
+#define VP_MSG_PAID 3
+
+/* Approved, and the capture is recorded: it will be carried out. */
+#define VP_MSG_SECURED 4
+
+/* The passenger said no. */
+#define VP_MSG_DECLINED 5
+
+/* The passenger's time is over. */
+#define VP_MSG_TIMED_OUT 6
+
+/* The request is withdrawn and proven dead. */
+#define VP_MSG_CANCELLED 7
+
+/* No payer can be reached by this number. */
+#define VP_MSG_CUSTOMER_UNREACHABLE 8
+
+/* Given up: another payment may be taken. */
+#define VP_MSG_GIVEN_UP_RELEASE_OWED 9
+
+/* Only the office can help. */
+#define VP_MSG_ASK_OFFICE 10
+
+/* Something in the car or on the way does not work. */
+#define VP_MSG_TECHNICAL_PROBLEM 11
+
+/* The sales unit may not send requests to a phone. */
+#define VP_MSG_PUSH_NOT_ALLOWED 12
+
+/* The passenger was faster than the change of mind. */
+#define VP_MSG_ALREADY_APPROVED 13
+
+/* Recorded, but not sent. */
+#define VP_MSG_NOT_SENT_YET 14
+
+/* An answer was lost; it is being settled. */
+#define VP_MSG_UNKNOWN_STILL_CHECKING 15
+
+/* Somebody has to decide whether this payment is captured or released. */
+#define VP_MSG_DECISION_OWED 16
+
+/* Money went back. */
+#define VP_MSG_REFUNDED 17
+
+/* Captured, and what was approved beyond it is released. */
+#define VP_MSG_RELEASED_REST 18
+
+/* ---- Units of a quantity: vp_order_line.unit ---- */
+
+/* Pieces. */
+#define VP_UNIT_PIECES 0
+
+/* Kilograms. */
+#define VP_UNIT_KG 1
+
+/* Kilometres. */
+#define VP_UNIT_KM 2
+
+/* Minutes. */
+#define VP_UNIT_MINUTE 3
+
+/* Litres. */
+#define VP_UNIT_LITRE 4
+
+/* Kilowatt-hours. */
+#define VP_UNIT_KWH 5
+
+/* ---- What on_tick returns ---- */
+
+/* `on_tick`: go on. */
+#define VP_TICK_GO_ON 0
+
+/* `on_tick`: end this call; what is recorded stays recorded. The call returns VP_PENDING. */
+#define VP_TICK_STOP_WAITING 1
+
+/* `on_tick`: give this payment up, as vp_cancel with VP_CANCEL_GIVE_UP. A call on many payments only ends. */
+#define VP_TICK_GIVE_UP 2
+
+/* ---- The level of on_log ---- */
+
+/* Something the office should look at. */
+#define VP_LOG_ERROR 1
+
+/* Something that went wrong and is being dealt with. */
+#define VP_LOG_WARNING 2
+
+/* The steps of a ride. */
+#define VP_LOG_INFO 3
+
+/* Each request. */
+#define VP_LOG_DEBUG 4
+
+/* ---- Version ---- */
+
+/* The version of the structs in this header; VP_CONFIG_INIT puts it into vp_config. */
+#define VP_HEADER_VERSION 1
+
+/* The version of this header; compare with vp_version and vp_version_number, that of the library. */
+#define VPMETER_VERSION_MAJOR 0
+#define VPMETER_VERSION_MINOR 1
+#define VPMETER_VERSION_PATCH 0
+/* major * 10000 + minor * 100 + patch */
+#define VPMETER_VERSION_NUMBER 100
+#define VPMETER_VERSION "0.1.0"
+
+/* ---- What an approval means: vp_push_payment.on_approval ---- */
+
+/* The fare is final: an approval is captured, also by vp_settle after a restart. */
+#define VP_THEN_CAPTURE 1
+
+/* The approval is only a reservation; the program captures or gives up. */
+#define VP_THEN_HOLD 2
+
+/* ---- vp_push_payment.customer_interaction ---- */
+
+/* The passenger is in the car. */
+#define VP_CUSTOMER_PRESENT 0
+
+/* Somebody elsewhere pays. */
+#define VP_CUSTOMER_NOT_PRESENT 1
+
+/* ---- Flags of vp_capture and vp_refund ---- */
+
+/* Flag of vp_capture: this is the last capture; what is left of the reservation is released once it is proven. */
+#define VP_CAPTURE_FINAL 1
+
+/*
+ * Which capture or refund of a payment is meant, in the flags of vp_capture and vp_refund: from 1, which 0 means too.
+ * The same number again is the same capture or refund, so a double press never takes or returns money twice; the second
+ * partial capture must be asked for as VP_NTH(2).
+ */
+#define VP_NTH(n) ((uint32_t)(n) << 16)
+
+/* ---- How to cancel ---- */
+
+/* The driver's cancel: ends the request, unless the passenger has approved: VP_ERR_ALREADY_APPROVED. */
+#define VP_CANCEL_IF_NOT_APPROVED 1
+
+/*
+ * Durable: from now on this payment is never captured, and an approval, however late, is released. Other payment may be
+ * taken at once. Refused after a capture.
+ */
+#define VP_CANCEL_GIVE_UP 2
+
+/* After captures: releases what is not captured. */
+#define VP_CANCEL_RELEASE_REST 3
+
+/* ---- Which payments: vp_filter.which ---- */
+
+/* All payments. */
+#define VP_LIST_ALL 0
+
+/* With something left to do. */
+#define VP_LIST_OPEN 1
+
+/* With nothing left to do. */
+#define VP_LIST_CLOSED 2
+
+/* ---- Structs ---- */
+
+/*
+ * A client: one sales unit, its journal and its connection. A handle, not a pointer to anything: a stale or foreign one
+ * gives VP_ERR_NO_SUCH_CLIENT. May be shared by threads; up to 64 in a process.
+ */
+typedef struct vp_client vp_client;
+
+/*
+ * A payment at one moment. Filled whenever the reference has a record, whatever the function returned: when the
+ * outcome is unknown it is needed most. A reference without a record leaves it as it was, so begin each ride with
+ * VP_PAYMENT_INIT. Holds no phone number. Money is in minor units, times are Unix milliseconds.
+ */
+typedef struct vp_payment {
+    /* sizeof(vp_payment) */
+    uint32_t struct_size;
+    /* VP_STATE_ */
+    int32_t state;
+    /* May the passenger leave? VP_VERDICT_ */
+    int32_t verdict;
+    /* What the program does next; loops run on this. VP_NEXT_ */
+    int32_t next_step;
+    /* Bits of VP_OWED_; 0 if nothing is owed. */
+    uint32_t owed;
+    /* What the driver reads: VP_MSG_, in words by vp_driver_text. */
+    int32_t message;
+    /* What the last call for this payment returned. */
+    int32_t last_code;
+    /* 1: closed, nothing is left to do; 0: open. */
+    int32_t closed;
+    /* When to come again, milliseconds from now. */
+    uint32_t next_ms;
+    /* Requests sent for this payment. */
+    uint32_t requests;
+    /* What the passenger was asked for. */
+    int64_t amount;
+    /* Reserved by the approval. */
+    int64_t authorized;
+    /* Captured, of what was reserved. */
+    int64_t captured;
+    /* Cancelled, of what was reserved. */
+    int64_t cancelled;
+    /* Refunded, of what was captured. */
+    int64_t refunded;
+    /* When the payment was recorded here. */
+    int64_t created_at;
+    /* When the passenger's time is over. */
+    int64_t expires_at;
+    /* Until when a capture is guaranteed; 0: not known. */
+    int64_t capture_guaranteed_until;
+    /* Bytes given to the network for this payment. */
+    int64_t bytes_sent;
+    /* Bytes taken from the network for this payment. */
+    int64_t bytes_received;
+    /* "NOK", "DKK" or "EUR" */
+    char currency[8];
+    /* The merchant's reference. */
+    char reference[72];
+    /* The servers' own reference; empty: not known yet. */
+    char psp_reference[64];
+    /* The trip given at create; empty: none. */
+    char trip[64];
+} vp_payment;
+#define VP_PAYMENT_INIT \
+    { sizeof(vp_payment), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, \
+      { 0 }, { 0 } }
+
+/*
+ * Callbacks, all optional. They run on the thread that called the library, with no lock held; a client that is shared
+ * by threads calls them on each of them. Their pointers are valid during the callback only. They must return: no
+ * longjmp, no C++ exception. What they may call is in the table at the top.
+ */
+typedef struct vp_hooks {
+    /* sizeof(vp_hooks) */
+    uint32_t struct_size;
+    /* sizeof(vp_payment), as the program was compiled. */
+    uint32_t payment_size;
+    /* Given to every callback as it is. */
+    void *user;
+    /* Every change of a payment. Reports only. */
+    void (*on_payment)(void *user, const struct vp_payment *payment);
+    /*
+     * At least once a second while a call waits or a request is in flight: kick the watchdog, repaint, look at the
+     * keys. `reference` is empty in a call on many payments. Returns VP_TICK_
+     */
+    int32_t (*on_tick)(void *user, const char *reference, uint32_t waited_ms);
+    /* A line for the log, English, without keys and phone numbers; `level` is VP_LOG_ */
+    void (*on_log)(void *user, int32_t level, const char *line);
+    /*
+     * The clock of the host, for a meter whose system clock is wrong: Unix milliseconds. All three clock hooks or none;
+     * they may be asked at any moment, must answer at once and may call no function of the library.
+     */
+    int64_t (*wall_ms)(void *user);
+    /* Milliseconds since any fixed moment; never goes back, goes on while the meter sleeps. */
+    int64_t (*monotonic_ms)(void *user);
+    /* Sleeps for about `ms`; the library asks for 200 at most. */
+    void (*sleep_ms)(void *user, uint32_t ms);
+    /* NULL */
+    const void *reserved;
+} vp_hooks;
+#define VP_HOOKS_INIT \
+    { sizeof(vp_hooks), sizeof(vp_payment), 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* The settings of a client. Zero and NULL mean the default that is written here. Everything is copied. */
+typedef struct vp_config {
+    /* sizeof(vp_config) */
+    uint32_t struct_size;
+    /* VP_HEADER_VERSION */
+    uint32_t header_version;
+    /* "https://host[:port]", or "http://" to a loopback address. Required. */
+    const char *base_url;
+    /* Required. */
+    const char *client_id;
+    /* Required. Wiped from the library's memory at close. */
+    const char *client_secret;
+    /* Required. Wiped from the library's memory at close. */
+    const char *subscription_key;
+    /* Merchant serial number, 4 to 10 digits. Required. */
+    const char *msn;
+    /* Where a phone number without country code is at home: "NO", "DK", "FI" or "SE". Required. */
+    const char *market;
+    /*
+     * The meter or car, unique under this merchant: 1 to 60 visible ASCII characters. Part of every idempotency key, so
+     * it must not change while anything is open. Required.
+     */
+    const char *device;
+    /*
+     * The directory of the journal, of this client alone; made if need be. On storage that survives a power cut.
+     * Required.
+     */
+    const char *journal_dir;
+    /* PEM file of certificate authorities to trust beside the built-in ones; NULL: none. */
+    const char *ca_file;
+    /* The meter's software, told to the servers: up to 30 visible ASCII characters; NULL: nothing. */
+    const char *system_name;
+    /* Its version, likewise. */
+    const char *system_version;
+    /* The integration kit, likewise. */
+    const char *plugin_name;
+    /* Its version, likewise. */
+    const char *plugin_version;
+    /* Longest time of one request with all that it needs, 100 to 120000 milliseconds; 0: 10000. */
+    uint32_t request_ms;
+    /*
+     * Longest time of name lookup, connection and handshake, inside `request_ms`; 0: 5000, or `request_ms` if that is
+     * less.
+     */
+    uint32_t connect_ms;
+    /* When a waiting payment is read first, up to 60000 milliseconds after the create; 0: 5000. */
+    uint32_t poll_first_ms;
+    /* How often it is read from then on, 500 to 60000 milliseconds; 0: 2000. */
+    uint32_t poll_every_ms;
+    /* 1: vp_refund works; 0: it returns VP_ERR_NOT_PERMITTED. */
+    int32_t allow_refund;
+    /* 0 */
+    uint32_t reserved;
+    /* Callbacks; NULL: none. Copied, but for what `user` points to. */
+    const struct vp_hooks *hooks;
+} vp_config;
+#define VP_CONFIG_INIT \
+    { sizeof(vp_config), VP_HEADER_VERSION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+      0, 0 }
+
+/*
+ * What happened, for the log and for the next decision. The last parameter of every function that can fail; may be
+ * NULL. Filled by every call: success clears it. English; never a key, never a phone number. For the driver's words
+ * see vp_driver_text.
+ */
+typedef struct vp_error {
+    /* sizeof(vp_error) */
+    uint32_t struct_size;
+    /* What the function returned: VP_OK, VP_PENDING or a VP_ERR_ code. */
+    int32_t code;
+    /* Why, beside the code: VP_CAUSE_ */
+    int32_t cause;
+    /* HTTP status of the answer; 0 if there was none. */
+    int32_t http_status;
+    /* Error code of Vipps MobilePay (7010, 6090, ...); 0 if there was none. */
+    int32_t vipps_code;
+    /* Whether repeating makes sense: VP_RETRY_ */
+    int32_t retry;
+    /* Who can put it right: VP_WHO_ */
+    int32_t who;
+    /* 0 */
+    uint32_t reserved;
+    /*
+     * The parameter or member at fault, as it is named here: "amount", "receipt.lines[2].vat"; empty if none. What is
+     * longer than 31 bytes is cut.
+     */
+    char field[32];
+    /* The rule that was broken, or the server's title and detail. What is longer than 159 bytes is cut. */
+    char message[160];
+    /* The server's trace id, for its support; empty if there was none. */
+    char trace_id[64];
+} vp_error;
+#define VP_ERROR_INIT \
+    { sizeof(vp_error), 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, { 0 } }
+
+/* One line of a receipt. All amounts in minor units, 0 or more. vp_split_gross makes the VAT of an amount. */
+typedef struct vp_order_line {
+    /* sizeof(vp_order_line) */
+    uint32_t struct_size;
+    /* In hundredths of a per cent, 0 to 10000: 1200 is 12 %. */
+    int32_t vat_rate;
+    /* With VAT, after discount. */
+    int64_t total;
+    /* Without VAT, after discount; with `vat` it makes exactly `total`. */
+    int64_t total_excluding_vat;
+    /* VAT; 0 at a rate of 0. */
+    int64_t vat;
+    /* Price of one unit with VAT, before discount. Only with a quantity. */
+    int64_t unit_price;
+    /* What was taken off, already subtracted from the totals; 0: none. */
+    int64_t discount;
+    /* Thousandths of a unit, up to 999999999: 12.345 km is 12345; 0: show no quantity. */
+    int64_t quantity_milli;
+    /* VP_UNIT_; 0 is pieces. */
+    int32_t unit;
+    /* 1: this line counts negative (its amounts stay positive); 0: it does not. */
+    int32_t is_return;
+    /* Unique in the receipt; 1 to 255 characters. */
+    const char *id;
+    /* What was sold, as the passenger reads it; 1 to 255 characters. */
+    const char *name;
+} vp_order_line;
+#define VP_ORDER_LINE_INIT \
+    { sizeof(vp_order_line), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* A receipt. It is posted once and can never be corrected, so it is checked to the last cent before it goes. */
+typedef struct vp_receipt {
+    /* sizeof(vp_receipt) */
+    uint32_t struct_size;
+    /* sizeof(vp_order_line) */
+    uint32_t line_size;
+    /* Tip beside the lines, minor units; 0: none. */
+    int64_t tip;
+    /* How many lines, 1 to 64. */
+    uint32_t line_count;
+    /* 0 */
+    uint32_t reserved;
+    /* The first line of an array. */
+    const struct vp_order_line *lines;
+    /* The car or meter, up to 255 characters; NULL or empty: none. */
+    const char *pos_id;
+    /* The meter's number of the receipt, up to 255 characters; NULL or empty: none. */
+    const char *receipt_number;
+    /* That of the payment: "NOK", "DKK" or "EUR"; NULL: whatever the payment's is. */
+    const char *currency;
+} vp_receipt;
+#define VP_RECEIPT_INIT \
+    { sizeof(vp_receipt), sizeof(vp_order_line), 0, 0, 0, 0, 0, 0, 0 }
+
+/* A payment request by push message to the passenger's phone. */
+typedef struct vp_push_payment {
+    /* sizeof(vp_push_payment) */
+    uint32_t struct_size;
+    /* What an approval means: VP_THEN_CAPTURE or VP_THEN_HOLD. On disk before anything is sent. Required. */
+    int32_t on_approval;
+    /*
+     * For how long it means that, milliseconds from now; 0: 15 minutes. An approval that is first seen later is for a
+     * human to decide: VP_NEXT_DECIDE.
+     */
+    uint32_t decide_within_ms;
+    /* VP_CUSTOMER_PRESENT (0) or VP_CUSTOMER_NOT_PRESENT. */
+    int32_t customer_interaction;
+    /* Minor units; NOK at least 100, DKK and EUR at least 1, at most 65000000. */
+    int64_t amount;
+    /* 1: one of several payments of this trip, on purpose; 0: the only one. */
+    int32_t part_of_trip;
+    /* 0 */
+    uint32_t reserved;
+    /* "NOK", "DKK" or "EUR". Required. */
+    const char *currency;
+    /*
+     * The merchant's reference: 8 to 64 letters, digits and hyphens, never used before under this sales unit. The
+     * passenger sees it. Required.
+     */
+    const char *reference;
+    /*
+     * The program's own trip, up to 63 bytes, never sent; NULL or empty: none. A second live payment of one trip is
+     * refused.
+     */
+    const char *trip;
+    /* The passenger's phone number as the driver typed it. Required. */
+    const char *phone;
+    /* What the passenger reads, 3 to 100 characters; NULL or empty: nothing. */
+    const char *description;
+    /* The receipt of the ride, posted with the capture; NULL: none, or later by vp_post_receipt. */
+    const struct vp_receipt *receipt;
+} vp_push_payment;
+#define VP_PUSH_PAYMENT_INIT \
+    { sizeof(vp_push_payment), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/* A whole ride. */
+typedef struct vp_ride {
+    /* sizeof(vp_ride) */
+    uint32_t struct_size;
+    /* How long a slow receipt may hold up the capture, milliseconds; 0: 3000. After that it stays owed. */
+    uint32_t receipt_ms;
+    /* The payment request; its `on_approval` must be VP_THEN_CAPTURE. Required. */
+    const struct vp_push_payment *payment;
+    /* NULL */
+    const void *reserved;
+} vp_ride;
+#define VP_RIDE_INIT \
+    { sizeof(vp_ride), 0, 0, 0 }
+
+/* One entry of the servers' log of a payment. */
+typedef struct vp_event {
+    /* Size of the struct as the library has it. */
+    uint32_t struct_size;
+    /* 1: done; 0: tried, and it failed. */
+    int32_t success;
+    /* Of this event, not a running total; minor units. */
+    int64_t amount;
+    /* Unix milliseconds; 0: not readable. */
+    int64_t timestamp;
+    /* "CREATED", "AUTHORIZED", "CAPTURED", ... as the server wrote it. */
+    char name[32];
+    /* The key of the request that caused it; empty on some events. */
+    char idempotency_key[64];
+    /* Of this event. */
+    char psp_reference[64];
+} vp_event;
+#define VP_EVENT_INIT \
+    { sizeof(vp_event), 0, 0, 0, { 0 }, { 0 }, { 0 } }
+
+/*
+ * Hears of an event; returns 0 to go on, anything else to end the list. `event` is valid during the call only; members
+ * that this header does not know may follow.
+ */
+typedef int32_t (*vp_event_fn)(void *user, const struct vp_event *event);
+
+/* Hears of a payment. `payment` is valid during the call only; members that this header does not know may follow. */
+typedef void (*vp_payment_fn)(void *user, const struct vp_payment *payment);
+
+/* What a list is narrowed to. All zeros: every payment. */
+typedef struct vp_filter {
+    /* sizeof(vp_filter) */
+    uint32_t struct_size;
+    /* VP_LIST_; 0: all. */
+    int32_t which;
+    /* Only payments recorded at this time or later, Unix milliseconds; 0: any. */
+    int64_t since;
+    /* Only payments recorded before this time, Unix milliseconds; 0: any. */
+    int64_t until;
+    /* Only payments that owe one of these: bits of VP_OWED_; 0: any. */
+    uint32_t owed;
+    /* 0 */
+    uint32_t reserved;
+    /* Only this trip; NULL or empty: any. */
+    const char *trip;
+    /* NULL */
+    const void *reserved_pointer;
+} vp_filter;
+#define VP_FILTER_INIT \
+    { sizeof(vp_filter), 0, 0, 0, 0, 0, 0, 0 }
+
+/*
+ * Hears of a payment in a list; returns 0 to go on, anything else to end the list. `payment` is valid during the call
+ * only; members that this header does not know may follow.
+ */
+typedef int32_t (*vp_list_fn)(void *user, const struct vp_payment *payment);
+
+#ifdef __cplusplus
+extern "C" {
+#endif /* __cplusplus */
+
+/* ---- The client ---- */
+
+/*
+ * Opens a client: checks the settings, locks and reads the journal. Sends nothing. Follow it with vp_settle: what the
+ * last run left open is finished there.
+ *
+ * VP_ERR_INVALID_ARGUMENT, VP_ERR_NULL_POINTER and VP_ERR_URL name the member of vp_config at fault;
+ * VP_ERR_STORAGE_IN_USE: another client has `journal_dir`; VP_ERR_BUSY: 64 clients are open.
+ *
+ * Not from a callback. Takes as long as reading the journal takes.
+ */
+int32_t vp_client_open(const struct vp_config *config,
+                       struct vp_client **out_client,
+                       struct vp_error *out_error);
+
+/*
+ * Closes a client and frees all that it has. The journal keeps what is open; the next vp_client_open and vp_settle go on
+ * with it. NULL is fine. VP_ERR_BUSY while another call runs on this client: vp_interrupt ends that, then close again.
+ * After VP_ERR_PANIC this is the only call that works.
+ *
+ * Not from a callback. Does not wait.
+ */
+int32_t vp_client_close(struct vp_client *client);
+
+/*
+ * Makes a call that waits return within 200 milliseconds or so, VP_ERR_INTERRUPTED or, if something was sent,
+ * VP_ERR_OUTCOME_UNKNOWN. `reference`: only a call on this payment; NULL: any call on this client. If none runs now, the
+ * next one is meant. A handle that is not open is ignored.
+ *
+ * From anywhere: any thread, any callback, and any signal handler: it takes no lock, allocates nothing, leaves errno
+ * alone, and only sets atomic flags.
+ */
+void vp_interrupt(struct vp_client *client,
+                  const char *reference);
+
+/*
+ * Does what is recorded, and waits for more, until `wait_ms` is over: for a thread of the host's own, so that the other
+ * calls can be made with `wait_ms` 0. VP_OK: nothing is owed; VP_PENDING: something is.
+ *
+ * Not from a callback. At most `wait_ms` + `request_ms`.
+ */
+int32_t vp_worker_run(struct vp_client *client,
+                      uint32_t wait_ms,
+                      struct vp_error *out_error);
+
+/* The version of the library: "0.1.0". Static. Compare with VPMETER_VERSION, that of the header. From anywhere. */
+const char *vp_version(void);
+
+/*
+ * The version of the library as a number, major * 10000 + minor * 100 + patch. Compare with VPMETER_VERSION_NUMBER, that
+ * of the header. From anywhere.
+ */
+uint32_t vp_version_number(void);
+
+/* ---- The ride ---- */
+
+/*
+ * Steps 1 and 2: records the payment request and sends it. VP_OK: it is with the passenger, go on with vp_poll;
+ * VP_PENDING: recorded, not sent yet, vp_poll sends it. The same request under the same reference is the same payment: a
+ * double press charges once. VP_ERR_REFERENCE_IN_USE: the reference has other content, here or on the servers;
+ * VP_ERR_TRIP_IN_USE: the trip has a live or paid payment. VP_ERR_CUSTOMER_NOT_FOUND: ask for the number again and
+ * take a new reference (vp_next_reference).
+ *
+ * With `wait_ms` 0 the request is recorded and the network not touched. Not from a callback. At most `wait_ms` +
+ * `request_ms`, and the syncs of the journal.
+ */
+int32_t vp_create_push_payment(struct vp_client *client,
+                               const struct vp_push_payment *request,
+                               uint32_t wait_ms,
+                               struct vp_payment *out_payment,
+                               struct vp_error *out_error);
+
+/*
+ * Step 3: waits for the passenger, at the pace of the poll plan. VP_OK: approved, or over; `next_step` and `verdict` say
+ * which. VP_PENDING: the passenger has not acted; come back. Ends early when another thread cancels.
+ *
+ * With `wait_ms` 0 nothing is sent. Not from a callback. At most `wait_ms` + `request_ms`.
+ */
+int32_t vp_poll(struct vp_client *client,
+                const char *reference,
+                uint32_t wait_ms,
+                struct vp_payment *out_payment,
+                struct vp_error *out_error);
+
+/*
+ * Step 4: records the receipt and posts it. Posted once; it can never be changed. Not needed if the receipt went with
+ * the payment request. VP_PENDING: recorded, posted later.
+ *
+ * Not from a callback. At most `wait_ms` + `request_ms`, and the syncs of the journal.
+ */
+int32_t vp_post_receipt(struct vp_client *client,
+                        const char *reference,
+                        const struct vp_receipt *receipt,
+                        uint32_t wait_ms,
+                        struct vp_payment *out_payment,
+                        struct vp_error *out_error);
+
+/*
+ * Step 5: records the capture, carries it out and proves it. VP_OK: proven, the money is captured. VP_PENDING or
+ * VP_ERR_OUTCOME_UNKNOWN: it is on disk and will be done; call again, or leave it to vp_settle; the verdict says whether
+ * the passenger may leave. `amount`: minor units, up to what is left of the reservation. `flags`: VP_CAPTURE_FINAL,
+ * and for the second and later captures of a payment VP_NTH(2), VP_NTH(3), ...: the same call twice is one capture.
+ *
+ * With `wait_ms` 0 the capture is recorded and the network not touched. Not from a callback. At most `wait_ms` +
+ * `request_ms`, and the syncs of the journal.
+ */
+int32_t vp_capture(struct vp_client *client,
+                   const char *reference,
+                   int64_t amount,
+                   uint32_t flags,
+                   uint32_t wait_ms,
+                   struct vp_payment *out_payment,
+                   struct vp_error *out_error);
+
+/*
+ * All five steps: sends the request, waits for the approval, posts the receipt, captures, and proves it. Called again
+ * with the same ride, also after a restart, it goes on where it was. VP_OK: captured and proven. VP_ERR_NOT_APPROVED:
+ * declined, expired or cancelled. VP_PENDING: time is over; call again. The hooks show the progress; `on_tick` can end
+ * the wait or give the payment up.
+ *
+ * Not from a callback. At most `wait_ms` + `request_ms`, and the syncs of the journal; 660000 is enough for any
+ * passenger.
+ */
+int32_t vp_run_ride(struct vp_client *client,
+                    const struct vp_ride *ride,
+                    uint32_t wait_ms,
+                    struct vp_payment *out_payment,
+                    struct vp_error *out_error);
+
+/* ---- Around the ride ---- */
+
+/*
+ * Change of mind, in one of three ways: `how` is VP_CANCEL_. Safe against the passenger who approves at this moment.
+ * VP_OK: proven. VP_PENDING or VP_ERR_OUTCOME_UNKNOWN: on disk, and being done; the verdict says whether other payment
+ * may be taken. VP_ERR_ALREADY_APPROVED: take no cash; capture, or give up.
+ *
+ * With `wait_ms` 0 it is recorded and the network not touched. Not from a callback (there `on_tick` returns
+ * VP_TICK_GIVE_UP). At most `wait_ms` + `request_ms`, and the syncs of the journal.
+ */
+int32_t vp_cancel(struct vp_client *client,
+                  const char *reference,
+                  int32_t how,
+                  uint32_t wait_ms,
+                  struct vp_payment *out_payment,
+                  struct vp_error *out_error);
+
+/*
+ * Gives captured money back. `amount`: minor units, up to what is captured and not refunded. `flags`: VP_NTH(2), ... for
+ * the second and later refunds of a payment: the same call twice is one refund. VP_ERR_NOT_PERMITTED: the client was
+ * opened without `allow_refund`.
+ *
+ * With `wait_ms` 0 it is recorded and the network not touched. Not from a callback. At most `wait_ms` + `request_ms`,
+ * and the syncs of the journal.
+ */
+int32_t vp_refund(struct vp_client *client,
+                  const char *reference,
+                  int64_t amount,
+                  uint32_t flags,
+                  uint32_t wait_ms,
+                  struct vp_payment *out_payment,
+                  struct vp_error *out_error);
+
+/*
+ * What is known here of a payment; sends nothing and does not wait. VP_ERR_NO_SUCH_PAYMENT: no record.
+ *
+ * Also from a callback.
+ */
+int32_t vp_known_payment(struct vp_client *client,
+                         const char *reference,
+                         struct vp_payment *out_payment,
+                         struct vp_error *out_error);
+
+/*
+ * The servers' log of a payment, read now, oldest first as they give it; `each` hears of every entry. For the office's
+ * questions; no ride needs it. `wait_ms` must be above 0.
+ *
+ * Not from a callback. At most `wait_ms` + `request_ms`.
+ */
+int32_t vp_get_events(struct vp_client *client,
+                      const char *reference,
+                      vp_event_fn each,
+                      void *user,
+                      uint32_t wait_ms,
+                      struct vp_error *out_error);
+
+/*
+ * Finishes everything unfinished: after vp_client_open, at the end of a shift, in idle time. `each` (may be NULL) hears
+ * at the end how every payment stands that was open. VP_OK: nothing is left to do here. VP_PENDING: something is; a
+ * payment with VP_OWED_DECISION waits for a human and not for the library. Never sends a payment request: nobody gets a
+ * bill hours later.
+ *
+ * Not from a callback. At most `wait_ms` + `request_ms`, and the syncs of the journal.
+ */
+int32_t vp_settle(struct vp_client *client,
+                  uint32_t wait_ms,
+                  vp_payment_fn each,
+                  void *user,
+                  struct vp_error *out_error);
+
+/*
+ * Lists the payments of the journal as they are known here, oldest first; sends nothing. `filter` NULL: all. Runs over a
+ * copy: what changes meanwhile is not seen.
+ *
+ * Also from a callback. Reads the journal, which takes as long as it takes.
+ */
+int32_t vp_list_payments(struct vp_client *client,
+                         const struct vp_filter *filter,
+                         vp_list_fn each,
+                         void *user,
+                         struct vp_error *out_error);
+
+/* ---- Text and numbers, without a client ---- */
+
+/*
+ * Makes an MSISDN (country code and number, 9 to 15 digits: "4791234567") of what a driver types; `market` as in
+ * vp_config. For the display: vp_create_push_payment does it by itself. `out_msisdn` needs up to 16 bytes.
+ * VP_ERR_INVALID_ARGUMENT: cannot be a mobile number; `message` says why and holds no digit of it.
+ *
+ * `out_needed` (may be NULL) gets the size that the text needs with its NUL, also with VP_ERR_BUFFER_TOO_SMALL. Also
+ * from a callback. Does not wait.
+ */
+int32_t vp_normalize_phone(const char *typed,
+                           const char *market,
+                           char *out_msisdn,
+                           uint32_t out_size,
+                           uint32_t *out_needed,
+                           struct vp_error *out_error);
+
+/*
+ * Splits an amount with VAT into the amount without VAT and the VAT, minor units, so that the two make exactly `gross`;
+ * a half is rounded up. `vat_rate`: hundredths of a per cent, 0 to 10000.
+ *
+ * Also from a callback. Does not wait.
+ */
+int32_t vp_split_gross(int64_t gross,
+                       int32_t vat_rate,
+                       int64_t *out_excluding,
+                       int64_t *out_vat,
+                       struct vp_error *out_error);
+
+/*
+ * The reference for the next attempt at the same ride: "trip-0001", "trip-0001-2", "trip-0001-3", ... A last part of -1
+ * to -98 without a leading zero is counted up, so pad short trip numbers ("car7-0017", not "car7-17"). `out` needs up to
+ * 65 bytes.
+ *
+ * `out_needed` (may be NULL) gets the size that the text needs with its NUL, also with VP_ERR_BUFFER_TOO_SMALL. Also
+ * from a callback. Does not wait.
+ */
+int32_t vp_next_reference(const char *previous,
+                          char *out,
+                          uint32_t out_size,
+                          uint32_t *out_needed,
+                          struct vp_error *out_error);
+
+/*
+ * What the driver reads: one or two short sentences, UTF-8, at most 80 characters and 96 bytes, so a buffer of 97 is
+ * always enough. `language`: "nb", "da", "fi", "sv" or "en", also as a locale ("nb_NO.UTF-8"); anything else is English.
+ * Never says "failed" of what is not proven, and holds no digits.
+ *
+ * `out_needed` (may be NULL) gets the size that the text needs with its NUL, also with VP_ERR_BUFFER_TOO_SMALL. Also
+ * from a callback. Does not wait.
+ */
+int32_t vp_driver_text(const struct vp_payment *payment,
+                       const char *language,
+                       char *out_text,
+                       uint32_t out_size,
+                       uint32_t *out_needed,
+                       struct vp_error *out_error);
+
+/*
+ * The name of a code: "VP_ERR_NETWORK"; "VP_UNKNOWN" for a number that is no code of this version. Static; never NULL.
+ * From anywhere.
+ */
+const char *vp_status_name(int32_t code);
+
+/* ---- Setting up, for those who cannot use the INIT macros ---- */
+
+/*
+ * Sets up a vp_config: `size` is sizeof(vp_config), and no byte more is written. As VP_CONFIG_INIT.
+ * `header_version` becomes the library's own, so a program that may meet a library of another version uses
+ * VP_CONFIG_INIT, which has that of its header.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_config_init(struct vp_config *config, uint32_t size);
+
+/*
+ * Sets up a vp_hooks: `size` is sizeof(vp_hooks), and no byte more is written. As VP_HOOKS_INIT.
+ * `payment_size` becomes the library's own, so a program that may meet a library of another version uses VP_HOOKS_INIT,
+ * or sets it itself.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_hooks_init(struct vp_hooks *hooks,
+                   uint32_t size);
+
+/*
+ * Sets up a vp_push_payment: `size` is sizeof(vp_push_payment), and no byte more is written. As VP_PUSH_PAYMENT_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_push_payment_init(struct vp_push_payment *request,
+                          uint32_t size);
+
+/*
+ * Sets up a vp_ride: `size` is sizeof(vp_ride), and no byte more is written. As VP_RIDE_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_ride_init(struct vp_ride *ride, uint32_t size);
+
+/*
+ * Sets up a vp_receipt: `size` is sizeof(vp_receipt), and no byte more is written. As VP_RECEIPT_INIT.
+ * `line_size` becomes the library's own, so a program that may meet a library of another version uses VP_RECEIPT_INIT,
+ * or sets it itself.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_receipt_init(struct vp_receipt *receipt,
+                     uint32_t size);
+
+/*
+ * Sets up a vp_order_line: `size` is sizeof(vp_order_line), and no byte more is written. As VP_ORDER_LINE_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_order_line_init(struct vp_order_line *line, uint32_t size);
+
+/*
+ * Sets up a vp_filter: `size` is sizeof(vp_filter), and no byte more is written. As VP_FILTER_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_filter_init(struct vp_filter *filter, uint32_t size);
+
+/*
+ * Sets up a vp_payment: `size` is sizeof(vp_payment), and no byte more is written. As VP_PAYMENT_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_payment_init(struct vp_payment *payment, uint32_t size);
+
+/*
+ * Sets up a vp_event: `size` is sizeof(vp_event), and no byte more is written. As VP_EVENT_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_event_init(struct vp_event *event, uint32_t size);
+
+/*
+ * Sets up a vp_error: `size` is sizeof(vp_error), and no byte more is written. As VP_ERROR_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_error_init(struct vp_error *error, uint32_t size);
+
+#ifdef __cplusplus
+}  /* extern "C" */
+#endif  /* __cplusplus */
+
+#endif  /* VPMETER_H */

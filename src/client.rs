@@ -1,0 +1,335 @@
+//! A client: its settings, its opening and closing, and what is done on it as a whole.
+
+use std::ffi::CStr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+
+use libc::c_char;
+use vpmeter_core::client::config::{default, Config, Credentials};
+use vpmeter_core::client::{Client, Doors, SystemRandom};
+use vpmeter_core::clock::Clock;
+use vpmeter_core::error::{Code, Report};
+use vpmeter_core::journal::directory::Directory;
+use vpmeter_core::journal::disk::RealDisk;
+use vpmeter_core::phone::Market;
+use vpmeter_core::poll::PollPlan;
+use vpmeter_core::transport::Transport;
+
+use crate::boundary::boundary;
+use crate::error::vp_error;
+use crate::hooks::{vp_hooks, HostHooks};
+use crate::pointers::{self, CStruct, POINTER};
+use crate::table::{self, Reserved};
+
+/// The version of the structs in this header; VP_CONFIG_INIT puts it into vp_config.
+pub const VP_HEADER_VERSION: u32 = 1;
+
+/// A client: one sales unit, its journal and its connection. A handle, not a pointer to anything: a stale or foreign one
+/// gives VP_ERR_NO_SUCH_CLIENT. May be shared by threads; up to 64 in a process.
+pub struct vp_client {
+    _opaque: [u8; 0],
+}
+
+/// The settings of a client. Zero and NULL mean the default that is written here. Everything is copied.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct vp_config {
+    /// sizeof(vp_config)
+    pub struct_size: u32,
+    /// VP_HEADER_VERSION
+    pub header_version: u32,
+    /// "https://host[:port]", or "http://" to a loopback address. Required.
+    pub base_url: *const c_char,
+    /// Required.
+    pub client_id: *const c_char,
+    /// Required. Wiped from the library's memory at close.
+    pub client_secret: *const c_char,
+    /// Required. Wiped from the library's memory at close.
+    pub subscription_key: *const c_char,
+    /// Merchant serial number, 4 to 10 digits. Required.
+    pub msn: *const c_char,
+    /// Where a phone number without country code is at home: "NO", "DK", "FI" or "SE". Required.
+    pub market: *const c_char,
+    /// The meter or car, unique under this merchant: 1 to 60 visible ASCII characters. Part of every idempotency key, so
+    /// it must not change while anything is open. Required.
+    pub device: *const c_char,
+    /// The directory of the journal, of this client alone; made if need be. On storage that survives a power cut.
+    /// Required.
+    pub journal_dir: *const c_char,
+    /// PEM file of certificate authorities to trust beside the built-in ones; NULL: none.
+    pub ca_file: *const c_char,
+    /// The meter's software, told to the servers: up to 30 visible ASCII characters; NULL: nothing.
+    pub system_name: *const c_char,
+    /// Its version, likewise.
+    pub system_version: *const c_char,
+    /// The integration kit, likewise.
+    pub plugin_name: *const c_char,
+    /// Its version, likewise.
+    pub plugin_version: *const c_char,
+    /// Longest time of one request with all that it needs, 100 to 120000 milliseconds; 0: 10000.
+    pub request_ms: u32,
+    /// Longest time of name lookup, connection and handshake, inside `request_ms`; 0: 5000, or `request_ms` if that is
+    /// less.
+    pub connect_ms: u32,
+    /// When a waiting payment is read first, up to 60000 milliseconds after the create; 0: 5000.
+    pub poll_first_ms: u32,
+    /// How often it is read from then on, 500 to 60000 milliseconds; 0: 2000.
+    pub poll_every_ms: u32,
+    /// 1: vp_refund works; 0: it returns VP_ERR_NOT_PERMITTED.
+    pub allow_refund: i32,
+    /// 0
+    pub reserved: u32,
+    /// Callbacks; NULL: none. Copied, but for what `user` points to.
+    pub hooks: *const vp_hooks,
+}
+
+// SAFETY: repr(C), begins with its size, and all zeros are a value of it: integers and raw pointers.
+unsafe impl CStruct for vp_config {
+    const FIRST_SIZE: usize = 32 + 14 * POINTER;
+}
+
+/// Opens a client: checks the settings, locks and reads the journal. Sends nothing. Follow it with vp_settle: what the
+/// last run left open is finished there.
+///
+/// VP_ERR_INVALID_ARGUMENT, VP_ERR_NULL_POINTER and VP_ERR_URL name the member of vp_config at fault;
+/// VP_ERR_STORAGE_IN_USE: another client has `journal_dir`; VP_ERR_BUSY: 64 clients are open.
+///
+/// Not from a callback. Takes as long as reading the journal takes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_client_open(
+    config: *const vp_config,
+    out_client: *mut *mut vp_client,
+    out_error: *mut vp_error,
+) -> i32 {
+    boundary!(out_error, OutsideOnly, {
+        // SAFETY: the header asks for NULL or a vp_config that was set up.
+        let config: vp_config = unsafe { pointers::read(config, "config") }?;
+        if out_client.is_null() {
+            return Err(pointers::null("out_client"));
+        }
+        // SAFETY: the header asks for members that are NULL or good.
+        let client = unsafe { open(&config) }?;
+        // SAFETY: not NULL, so good, as the header asks.
+        unsafe { pointers::put(out_client, client) };
+        Ok(Report::ok())
+    })
+}
+
+/// Closes a client and frees all that it has. The journal keeps what is open; the next vp_client_open and vp_settle go on
+/// with it. NULL is fine. VP_ERR_BUSY while another call runs on this client: vp_interrupt ends that, then close again.
+/// After VP_ERR_PANIC this is the only call that works.
+///
+/// Not from a callback. Does not wait.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_client_close(client: *mut vp_client) -> i32 {
+    boundary!(std::ptr::null_mut(), OutsideOnly, {
+        if !client.is_null() {
+            drop(table::remove(client)?);
+        }
+        Ok(Report::ok())
+    })
+}
+
+/// Makes a call that waits return within 200 milliseconds or so, VP_ERR_INTERRUPTED or, if something was sent,
+/// VP_ERR_OUTCOME_UNKNOWN. `reference`: only a call on this payment; NULL: any call on this client. If none runs now, the
+/// next one is meant. A handle that is not open is ignored.
+///
+/// From anywhere: any thread, any callback, and any signal handler: it takes no lock, allocates nothing, leaves errno
+/// alone, and only sets atomic flags.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_interrupt(client: *mut vp_client, reference: *const c_char) {
+    // No boundary: nothing here can panic, and a boundary is too much for a signal handler.
+    if reference.is_null() {
+        table::interrupt(client, None);
+    } else {
+        // SAFETY: not NULL, so a string, as the header asks. What is longer than a reference is nobody's.
+        let reference = unsafe { pointers::bytes(reference, 65) };
+        table::interrupt(client, Some(reference));
+    }
+}
+
+/// Does what is recorded, and waits for more, until `wait_ms` is over: for a thread of the host's own, so that the other
+/// calls can be made with `wait_ms` 0. VP_OK: nothing is owed; VP_PENDING: something is.
+///
+/// Not from a callback. At most `wait_ms` + `request_ms`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_worker_run(
+    client: *mut vp_client,
+    wait_ms: u32,
+    out_error: *mut vp_error,
+) -> i32 {
+    boundary!(out_error, OutsideOnly, client, |open| {
+        Ok(open.client.worker_run(wait_ms))
+    })
+}
+
+/// The version of the library: "0.1.0". Static. Compare with VPMETER_VERSION, that of the header. From anywhere.
+#[unsafe(no_mangle)]
+pub extern "C" fn vp_version() -> *const c_char {
+    const VERSION: &CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+            Ok(version) => version,
+            Err(_) => c"",
+        };
+    VERSION.as_ptr()
+}
+
+/// The version of the library as a number, major * 10000 + minor * 100 + patch. Compare with VPMETER_VERSION_NUMBER, that
+/// of the header. From anywhere.
+#[unsafe(no_mangle)]
+pub extern "C" fn vp_version_number() -> u32 {
+    const fn number(text: &str) -> u32 {
+        match u32::from_str_radix(text, 10) {
+            Ok(number) => number,
+            Err(_) => panic!("a version is made of numbers"),
+        }
+    }
+    const NUMBER: u32 = number(env!("CARGO_PKG_VERSION_MAJOR")) * 10_000
+        + number(env!("CARGO_PKG_VERSION_MINOR")) * 100
+        + number(env!("CARGO_PKG_VERSION_PATCH"));
+    NUMBER
+}
+
+/// What a handle stands for.
+pub struct Open {
+    /// The client.
+    pub client: Arc<Client>,
+    /// Its host.
+    pub hooks: Arc<HostHooks>,
+    poisoned: AtomicBool,
+}
+
+impl Open {
+    /// A client that has seen no panic.
+    pub fn new(client: Arc<Client>, hooks: Arc<HostHooks>) -> Open {
+        Open {
+            client,
+            hooks,
+            poisoned: AtomicBool::new(false),
+        }
+    }
+
+    /// A panic came out of a call on it.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::SeqCst)
+    }
+
+    /// Says so from now on.
+    pub fn poison(&self) {
+        self.poisoned.store(true, Ordering::SeqCst);
+    }
+}
+
+/// # Safety
+/// The pointers of the config are NULL or good.
+unsafe fn open(config: &vp_config) -> Result<*mut vp_client, Report> {
+    if config.header_version == 0 || config.header_version > VP_HEADER_VERSION {
+        let mut report = Report::new(
+            Code::HeaderVersion,
+            format!(
+                "is {}, this library serves 1 to {VP_HEADER_VERSION}",
+                config.header_version
+            ),
+        );
+        report.field = "header_version".into();
+        return Err(report);
+    }
+    // SAFETY: the caller's promise.
+    let hooks = Arc::new(unsafe { HostHooks::read(config.hooks) }?);
+    // SAFETY: the caller's promise.
+    let settings = unsafe { settings(config) }?;
+    settings.check()?;
+    // SAFETY: the caller's promise, for both.
+    let journal_dir = unsafe { pointers::required(config.journal_dir, "journal_dir") }?;
+    // SAFETY: as above.
+    let ca_file = unsafe { pointers::optional(config.ca_file, "ca_file") }?;
+    if journal_dir.is_empty() {
+        return Err(Report::invalid("journal_dir", "must not be empty"));
+    }
+    let place = Reserved::take()?;
+    let clock = hooks.clock();
+    let ca_file = (!ca_file.is_empty()).then(|| PathBuf::from(ca_file));
+    let transport = transport(ca_file, clock.clone())?;
+    let store = Directory::open(Path::new(&journal_dir), Arc::new(RealDisk::new()))
+        .map_err(|e| e.report())?;
+    let doors = Doors {
+        transport,
+        store: Arc::new(store),
+        clock,
+        hooks: hooks.clone(),
+        random: Arc::new(SystemRandom),
+        interrupts: place.interrupts(),
+    };
+    let client = Client::open(settings, doors)?;
+    Ok(place.publish(Arc::new(Open::new(client, hooks))))
+}
+
+/// # Safety
+/// The pointers of the config are NULL or good.
+unsafe fn settings(config: &vp_config) -> Result<Config, Report> {
+    // SAFETY: the caller's promise.
+    let required = |p: *const c_char, field: &str| unsafe { pointers::required(p, field) };
+    // SAFETY: the caller's promise.
+    let optional = |p: *const c_char, field: &str| unsafe { pointers::optional(p, field) };
+    pointers::reserved("reserved", config.reserved == 0)?;
+    let or = |value: u32, default: u32| if value == 0 { default } else { value };
+    let request_ms = or(config.request_ms, default::REQUEST_MS);
+    let plan = PollPlan::default();
+    let interval = |value: u32, default: i64| match value {
+        0 => default,
+        ms => i64::from(ms),
+    };
+    Ok(Config {
+        base_url: required(config.base_url, "base_url")?,
+        credentials: Credentials {
+            client_id: required(config.client_id, "client_id")?,
+            client_secret: required(config.client_secret, "client_secret")?.into(),
+            subscription_key: required(config.subscription_key, "subscription_key")?.into(),
+            msn: required(config.msn, "msn")?,
+        },
+        market: Market::parse("market", &required(config.market, "market")?)?,
+        device: required(config.device, "device")?,
+        system_name: optional(config.system_name, "system_name")?,
+        system_version: optional(config.system_version, "system_version")?,
+        plugin_name: optional(config.plugin_name, "plugin_name")?,
+        plugin_version: optional(config.plugin_version, "plugin_version")?,
+        allow_refund: pointers::flag("allow_refund", config.allow_refund)?,
+        request_ms,
+        connect_ms: or(config.connect_ms, default::CONNECT_MS.min(request_ms)),
+        poll: PollPlan {
+            first_ms: interval(config.poll_first_ms, plan.first_ms),
+            every_ms: interval(config.poll_every_ms, plan.every_ms),
+        },
+    })
+}
+
+#[cfg(feature = "https")]
+fn transport(
+    ca_file: Option<PathBuf>,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Transport>, Report> {
+    use vpmeter_core::transport::https::{Https, HttpsConfig};
+    let config = HttpsConfig {
+        ca_file,
+        ..HttpsConfig::default()
+    };
+    Ok(Arc::new(Https::new(config, clock)?))
+}
+
+#[cfg(not(feature = "https"))]
+fn transport(_: Option<PathBuf>, _: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Report> {
+    Err(Report::new(
+        Code::NotPermitted,
+        "this library was built without a transport (feature https)",
+    ))
+}
+
+const _: () = {
+    use std::mem::offset_of;
+    assert!(size_of::<vp_config>() == 32 + 14 * POINTER);
+    assert!(offset_of!(vp_config, base_url) == 8);
+    assert!(offset_of!(vp_config, plugin_version) == 8 + 12 * POINTER);
+    assert!(offset_of!(vp_config, request_ms) == 8 + 13 * POINTER);
+    assert!(offset_of!(vp_config, hooks) == 32 + 13 * POINTER);
+};

@@ -1,0 +1,65 @@
+//! The C face of vpmeter: everything that `vpmeter.h` declares, in its order. What it means is said there; what it does is
+//! done in `vpmeter-core`.
+//!
+//! All unsafe code of the library is in this crate, and nearly all of that in [`pointers`].
+
+#![deny(unsafe_op_in_unsafe_fn, clippy::undocumented_unsafe_blocks)]
+// C's names.
+#![allow(non_camel_case_types)]
+// What a C caller must keep to is said in the header, which is made of these docs; "Safety" headings would be copied into it.
+#![allow(clippy::missing_safety_doc)]
+// A C function has its out-parameters too.
+#![allow(clippy::too_many_arguments)]
+
+mod boundary;
+mod pins;
+mod pointers;
+mod table;
+
+// Empty lines keep rustfmt from sorting: this is the order of the header.
+mod error;
+
+mod payment;
+
+mod receipt;
+
+mod hooks;
+
+mod client;
+
+mod ride;
+
+mod around;
+
+mod text;
+
+mod init;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::vp_error;
+pub use hooks::vp_hooks;
+pub use payment::{vp_event, vp_event_fn, vp_list_fn, vp_payment, vp_payment_fn};
+pub use receipt::{vp_order_line, vp_receipt};
+
+pub use client::{vp_client, vp_config};
+pub use client::{vp_client_close, vp_client_open, vp_interrupt, vp_worker_run};
+pub use client::{vp_version, vp_version_number};
+
+pub use ride::{vp_capture, vp_create_push_payment, vp_poll, vp_post_receipt, vp_run_ride};
+pub use ride::{vp_push_payment, vp_ride};
+
+pub use around::vp_filter;
+pub use around::{
+    vp_cancel, vp_get_events, vp_known_payment, vp_list_payments, vp_refund, vp_settle,
+};
+
+pub use text::{
+    vp_driver_text, vp_next_reference, vp_normalize_phone, vp_split_gross, vp_status_name,
+};
+
+pub use init::{vp_config_init, vp_error_init, vp_event_init, vp_filter_init, vp_hooks_init};
+pub use init::{
+    vp_order_line_init, vp_payment_init, vp_push_payment_init, vp_receipt_init, vp_ride_init,
+};

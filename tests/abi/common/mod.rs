@@ -1,0 +1,25 @@
+//! What the tests share: the files under test, a simulator, and a C program that carries out calls.
+
+mod bench;
+mod compile;
+mod driver;
+mod http;
+mod places;
+mod simulator;
+
+pub use bench::{Bench, FARE};
+pub use compile::{
+    compile_object, compile_program, driver, file_text, pkg_config, strict, tool, Link, Tool,
+};
+pub use driver::{encode, Driver, Reply};
+pub use places::{lib_dir, root, Scratch};
+pub use simulator::{sent, Simulator};
+
+/// Waits in real time until `done`; for what another process does. Panics with `what` after ten seconds.
+pub fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = std::time::Instant::now();
+    while !done() {
+        assert!(start.elapsed().as_secs() < 10, "waited in vain: {what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+}
