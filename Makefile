@@ -42,7 +42,7 @@ lib: | toolchain
 	  vpmeter.pc.in > $(BUILD)/vpmeter.pc
 
 header: | toolchain
-	@VPMETER_HEADER_OUT=include/vpmeter.h sh tools/header.sh
+	@sh tools/header.sh
 
 install: lib
 	install -d $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include

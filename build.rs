@@ -88,10 +88,15 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     ("#define VP_CANCEL_IF_NOT_APPROVED ", "How to cancel"),
     ("#define VP_LIST_ALL ", "Which payments: vp_filter.which"),
+    (
+        "#define VP_DECIDE_CAPTURE ",
+        "What a human decides: vp_decide",
+    ),
     ("typedef struct vp_client ", "Structs"),
     ("int32_t vp_client_open(", "The client"),
     ("int32_t vp_create_push_payment(", "The ride"),
     ("int32_t vp_cancel(", "Around the ride"),
+    ("int32_t vp_decide(", "The office"),
     (
         "int32_t vp_normalize_phone(",
         "Text and numbers, without a client",

@@ -31,7 +31,7 @@ struct meter {
     const char *language;
     time_t began, shown;         /* when this payment began; the second that is on the display */
     int key;                     /* pressed while a call waited, not acted on yet */
-    int may_stop;                /* c may end the call that waits */
+    int offered;                 /* the key that acts on the call that waits: c ends it, g gives the payment up */
     int leaving;                 /* CTRL_C: what is recorded is finished after the next start */
     const char *before, *behind; /* a line, to take the status line off a terminal; a status line */
 };
@@ -138,9 +138,8 @@ static int32_t on_tick(void *meter, const char *reference, uint32_t waited_ms)
     struct meter *m = meter;
     vp_payment p = VP_PAYMENT_INIT;
     time_t now = time(NULL);
-    int key = get_key();
+    int key = reference[0] != '\0' ? get_key() : NO_KEY; /* settling: what is typed answers the next question */
     (void)waited_ms;
-    m->leaving = m->leaving || key == CTRL_C;
     if (key == 'l')
         list_open(m);
     else if (key != NO_KEY)
@@ -153,7 +152,10 @@ static int32_t on_tick(void *meter, const char *reference, uint32_t waited_ms)
                m->behind);
         fflush(stdout);
     }
-    return m->leaving || (m->may_stop && m->key == 'c') ? VP_TICK_STOP_WAITING : VP_TICK_GO_ON;
+    m->leaving = m->key == CTRL_C;
+    if (m->leaving || m->key == NO_KEY || m->key != m->offered)
+        return m->leaving ? VP_TICK_STOP_WAITING : VP_TICK_GO_ON;
+    return m->key == 'c' ? VP_TICK_STOP_WAITING : VP_TICK_GIVE_UP;
 }
 
 /* ---- The ride ---- */
@@ -173,40 +175,37 @@ static void print_receipt(const struct meter *m, const struct trip *t, const vp_
 /* One step: the request first, then what the driver's key asks for, or else what `next_step` says. */
 static int32_t advance(struct meter *m, const struct trip *t, const vp_push_payment *request, vp_payment *p, vp_error *e)
 {
-    int key = m->key;
     int32_t code;
-    m->key = NO_KEY;
+    m->offered = NO_KEY;
     if (p->state == 0)
         return vp_create_push_payment(m->client, request, 5000, p, e);
     if (p->next_step == VP_NEXT_CAPTURE) {
         vp_post_receipt(m->client, t->reference, &t->receipt, 3000, p, e); /* a slow one is posted later */
         return vp_capture(m->client, t->reference, t->line.total, VP_CAPTURE_FINAL, 30000, p, e);
     }
-    if (key == 'g')
-        return vp_cancel(m->client, t->reference, VP_CANCEL_GIVE_UP, 10000, p, e);
-    if (key == 'c' || p->next_step == VP_NEXT_SETTLE) {
-        say(m, "Cancelling. Take no cash yet.");
-        code = vp_cancel(m->client, t->reference, VP_CANCEL_IF_NOT_APPROVED, 10000, p, e);
-        if (code == VP_ERR_ALREADY_APPROVED)
-            say(m, "The passenger was faster and has approved. Take no cash; the fare is captured.");
-        else if (p->verdict == VP_VERDICT_WAIT)
-            say(m, "Not known yet whether it came through. g gives the request up for good: then cash may be taken.");
-        return code;
+    if (p->next_step == VP_NEXT_POLL && m->key != 'c') {
+        m->offered = 'c';
+        return vp_poll(m->client, t->reference, 60000, p, e);
     }
-    m->may_stop = 1;
-    code = vp_poll(m->client, t->reference, 60000, p, e);
-    m->may_stop = 0;
+    if (p->next_step == VP_NEXT_SETTLE) { /* a cancel came back undecided */
+        say(m, "Not known yet whether it came through. g gives the request up for good: then cash may be taken.");
+        m->offered = 'g';
+    } else
+        say(m, "Cancelling. Take no cash yet.");
+    m->key = NO_KEY;
+    code = vp_cancel(m->client, t->reference, VP_CANCEL_IF_NOT_APPROVED, 10000, p, e);
+    if (code == VP_ERR_ALREADY_APPROVED)
+        say(m, "The passenger was faster and has approved. Take no cash; the fare is captured.");
     return code;
 }
 
 /* Goes on until the driver knows what to do. */
-static void take_payment(struct meter *m, const struct trip *t, const char *phone)
+static void take_payment(struct meter *m, struct trip *t, const char *phone)
 {
     vp_push_payment request = VP_PUSH_PAYMENT_INIT;
     vp_payment p = VP_PAYMENT_INIT;
     vp_error e = VP_ERROR_INIT;
     int32_t code;
-    int stuck;
     request.on_approval = VP_THEN_CAPTURE; /* the fare is final */
     request.amount = t->line.total;
     request.currency = "NOK";
@@ -220,17 +219,20 @@ static void take_payment(struct meter *m, const struct trip *t, const char *phon
     do {
         code = advance(m, t, &request, &p, &e);
         if (code < 0)
-            say(m, "  (%s %s: %s)", vp_status_name(code), e.field, e.message);
-        stuck = code <= VP_ERR_CREDENTIALS && code > VP_ERR_NETWORK; /* configuration: only the office can help */
-    } while (p.verdict == VP_VERDICT_WAIT && !stuck && !m->leaving);
+            say(m, "  (%s: %s %s)", vp_status_name(code), e.field, e.message);
+        /* Network and unknown outcomes pass; for mistakes, configuration and storage nobody need wait. */
+    } while (p.verdict == VP_VERDICT_WAIT && (code >= 0 || (code <= VP_ERR_NETWORK && code > VP_ERR_STORAGE))
+             && !m->leaving);
     if (p.state == VP_STATE_RECORDED) /* never sent, and never will be */
         vp_cancel(m->client, t->reference, VP_CANCEL_IF_NOT_APPROVED, 0, &p, &e);
     single_keys(0);
     if (p.verdict == VP_VERDICT_PAID_LEAVE)
         print_receipt(m, t, &p);
-    say(m, "PASSENGER MAY LEAVE: %s. %s",
-        p.verdict == VP_VERDICT_PAID_LEAVE || p.verdict == VP_VERDICT_SECURED_LEAVE ? "yes" : "no",
-        p.verdict == 0 ? "Nothing was sent." : driver_text(m, &p));
+    if (p.verdict == VP_VERDICT_PAID_LEAVE || p.verdict == VP_VERDICT_SECURED_LEAVE) {
+        say(m, "PASSENGER MAY LEAVE: yes. %s", driver_text(m, &p));
+        t->name[0] = '\0'; /* over */
+    } else
+        say(m, "PASSENGER MAY LEAVE: no. %s", p.verdict == 0 ? "Nothing was sent." : driver_text(m, &p));
 }
 
 /* "249", "249,5" and "249.50", in integers all the way; -1: not an amount. */
@@ -268,8 +270,6 @@ static void begin_trip(struct trip *t, int64_t fare, const char *counter)
     t->line.total = fare;
     vp_split_gross(fare, VAT_RATE, &t->line.total_excluding_vat, &t->line.vat, NULL);
 }
-
-/* ---- The program ---- */
 
 static struct meter meter = { NULL, NULL, 0, 0, NO_KEY, 0, 0, "", "\n" };
 static vp_config config = VP_CONFIG_INIT;
@@ -317,13 +317,10 @@ int main(int argc, char **argv)
                       "or VPMETER_URL, _CA_FILE, _JOURNAL_DIR, _LANGUAGE in the environment, and with them\n"
                       "VPMETER_MSN, _CLIENT_ID, _CLIENT_SECRET, _SUBSCRIPTION_KEY. Defaults: the simulator's.\n"),
                argc != 2 || strcmp(argv[1], "--help") != 0;
-    hooks.user = &meter;
-    hooks.on_payment = on_payment;
-    hooks.on_tick = on_tick;
-    config.hooks = &hooks;
-    config.market = "NO", config.device = "taxi-1";
+    hooks.user = &meter, hooks.on_payment = on_payment, hooks.on_tick = on_tick;
+    config.hooks = &hooks, config.market = "NO", config.device = "taxi-1";
     if (vp_client_open(&config, &meter.client, &e) != VP_OK)
-        return fprintf(stderr, "%s %s: %s\n", vp_status_name(e.code), e.field, e.message), 1;
+        return fprintf(stderr, "%s: %s %s\n", vp_status_name(e.code), e.field, e.message), 1;
     setvbuf(stdin, NULL, _IONBF, 0); /* so that poll() sees all that is there */
     if (isatty(STDOUT_FILENO))
         meter.before = "\r\033[K", meter.behind = "  [c] [l]";
@@ -332,12 +329,12 @@ int main(int argc, char **argv)
     snprintf(counter, sizeof counter, "%s.trips", config.journal_dir);
 
     while (!meter.leaving) {
-        /* What a power cut or the network has left unfinished: at the start, and in idle time. */
+        list_open(&meter); /* what a power cut or the network has left: now, and in idle time */
         if (vp_settle(meter.client, 10000, NULL, NULL, NULL) != VP_OK)
             list_open(&meter);
         if (!ask("\nFare in kroner (a: again, l: list, q: quit): ", answer, sizeof answer) || strcmp(answer, "q") == 0)
             break;
-        if (strcmp(answer, "a") == 0 && t.name[0] != '\0') /* refused if the trip is paid or may still be */
+        if (strcmp(answer, "a") == 0 && t.name[0] != '\0') /* the same trip with another number */
             vp_next_reference(t.reference, t.reference, sizeof t.reference, NULL, NULL);
         else if (parse_fare(answer) > 0)
             begin_trip(&t, parse_fare(answer), counter);

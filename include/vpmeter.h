@@ -545,6 +545,14 @@
 /* With nothing left to do. */
 #define VP_LIST_CLOSED 2
 
+/* ---- What a human decides: vp_decide ---- */
+
+/* Capture all that is reserved. */
+#define VP_DECIDE_CAPTURE 1
+
+/* Release all that is not captured; without any capture, give the payment up. */
+#define VP_DECIDE_GIVE_UP 2
+
 /* ---- Structs ---- */
 
 /*
@@ -555,8 +563,8 @@ typedef struct vp_client vp_client;
 
 /*
  * A payment at one moment. Filled whenever the reference has a record, whatever the function returned: when the
- * outcome is unknown it is needed most. A reference without a record leaves it as it was, so begin each ride with
- * VP_PAYMENT_INIT. Holds no phone number. Money is in minor units, times are Unix milliseconds.
+ * outcome is unknown it is needed most. Without a record it is emptied (all zero but `struct_size`), so it never shows the
+ * verdict of a payment before. Holds no phone number. Money is in minor units, times are Unix milliseconds.
  */
 typedef struct vp_payment {
     /* sizeof(vp_payment) */
@@ -891,6 +899,8 @@ typedef struct vp_filter {
     int64_t since;
     /* Only payments recorded before this time, Unix milliseconds; 0: any. */
     int64_t until;
+    /* Only captures at risk: money is still reserved, and `capture_guaranteed_until` is before this; 0: any. */
+    int64_t guaranteed_before;
     /* Only payments that owe one of these: bits of VP_OWED_; 0: any. */
     uint32_t owed;
     /* 0 */
@@ -901,13 +911,35 @@ typedef struct vp_filter {
     const void *reserved_pointer;
 } vp_filter;
 #define VP_FILTER_INIT \
-    { sizeof(vp_filter), 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(vp_filter), 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * Hears of a payment in a list; returns 0 to go on, anything else to end the list. `payment` is valid during the call
  * only; members that this header does not know may follow.
  */
 typedef int32_t (*vp_list_fn)(void *user, const struct vp_payment *payment);
+
+/*
+ * Hears of a payment that is handed over. `record` is its text, for vp_import_payment of another meter; both strings are
+ * valid during the call only.
+ */
+typedef void (*vp_record_fn)(void *user, const char *reference, const char *record);
+
+/* What the syncs of the journal have cost since the client was opened: the part of a call's time that has no bound. */
+typedef struct vp_storage {
+    /* sizeof(vp_storage) */
+    uint32_t struct_size;
+    /* 0 */
+    uint32_t reserved;
+    /* Syncs of files. */
+    int64_t file_syncs;
+    /* Syncs of directories. */
+    int64_t directory_syncs;
+    /* The longest of all, milliseconds. */
+    int64_t longest_sync_ms;
+} vp_storage;
+#define VP_STORAGE_INIT \
+    { sizeof(vp_storage), 0, 0, 0, 0 }
 
 #ifdef __cplusplus
 extern "C" {
@@ -1124,6 +1156,66 @@ int32_t vp_list_payments(struct vp_client *client,
                          void *user,
                          struct vp_error *out_error);
 
+/* ---- The office ---- */
+
+/*
+ * Carries out what a human decided about a payment with VP_OWED_DECISION: `decision` is VP_DECIDE_. VP_OK: done and
+ * proven. VP_PENDING or VP_ERR_OUTCOME_UNKNOWN: on disk, and being done. VP_ERR_WRONG_STATE: nothing waits for a
+ * decision.
+ *
+ * With `wait_ms` 0 it is recorded and the network not touched. Not from a callback. At most `wait_ms` + `request_ms`,
+ * and the syncs of the journal.
+ */
+int32_t vp_decide(struct vp_client *client,
+                  const char *reference,
+                  int32_t decision,
+                  uint32_t wait_ms,
+                  struct vp_payment *out_payment,
+                  struct vp_error *out_error);
+
+/*
+ * Gives up on money that cannot be had: the keys are revoked, the office has settled it by hand. The payment is closed
+ * with VP_OWED_LOST, amount and reason; nothing is sent, and nothing of it is ever sent again. `reason`: 1 to 100
+ * characters, for the office; no phone number. VP_ERR_WRONG_STATE: nothing is owed. VP_ERR_BUSY: a request is in flight.
+ *
+ * Not from a callback. Does not wait; takes the syncs of the journal.
+ */
+int32_t vp_write_off(struct vp_client *client,
+                     const char *reference,
+                     const char *reason,
+                     struct vp_payment *out_payment,
+                     struct vp_error *out_error);
+
+/*
+ * Hands every open payment over to another meter: a meter dies, a car is sold. Each is frozen here, durably, before
+ * `each` gets its text; from then on this meter lists it with VP_OWED_ELSEWHERE and never touches it. Call it again if
+ * the texts were lost; but one meter only may import them. VP_ERR_BUSY: a request is in flight; call again.
+ *
+ * The texts hold no phone number and no key; a payment request whose arrival is not known is not sent by the other
+ * meter, only looked for. Not from a callback. Does not wait; takes the syncs of the journal.
+ */
+int32_t vp_export_payments(struct vp_client *client,
+                           vp_record_fn each,
+                           void *user,
+                           struct vp_error *out_error);
+
+/*
+ * Takes a payment over that another meter of the same sales unit exported; vp_settle goes on with it.
+ * VP_ERR_REFERENCE_IN_USE: this journal has the reference already. VP_ERR_INVALID_ARGUMENT: not an exported payment.
+ *
+ * Not from a callback. Does not wait; takes the syncs of the journal.
+ */
+int32_t vp_import_payment(struct vp_client *client,
+                          const char *record,
+                          struct vp_error *out_error);
+
+/*
+ * What the syncs of the journal have cost so far.
+ *
+ * Also from a callback. Does not wait.
+ */
+int32_t vp_storage_cost(struct vp_client *client, struct vp_storage *out_storage, struct vp_error *out_error);
+
 /* ---- Text and numbers, without a client ---- */
 
 /*
@@ -1268,6 +1360,13 @@ void vp_event_init(struct vp_event *event, uint32_t size);
  * NULL is fine. From anywhere.
  */
 void vp_error_init(struct vp_error *error, uint32_t size);
+
+/*
+ * Sets up a vp_storage: `size` is sizeof(vp_storage), and no byte more is written. As VP_STORAGE_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_storage_init(struct vp_storage *storage, uint32_t size);
 
 #ifdef __cplusplus
 }  /* extern "C" */

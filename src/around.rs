@@ -40,6 +40,8 @@ pub struct vp_filter {
     pub since: i64,
     /// Only payments recorded before this time, Unix milliseconds; 0: any.
     pub until: i64,
+    /// Only captures at risk: money is still reserved, and `capture_guaranteed_until` is before this; 0: any.
+    pub guaranteed_before: i64,
     /// Only payments that owe one of these: bits of VP_OWED_; 0: any.
     pub owed: u32,
     /// 0
@@ -52,7 +54,7 @@ pub struct vp_filter {
 
 // SAFETY: repr(C), begins with its size, and all zeros are a value of it: integers and raw pointers.
 unsafe impl CStruct for vp_filter {
-    const FIRST_SIZE: usize = 32 + 2 * POINTER;
+    const FIRST_SIZE: usize = 40 + 2 * POINTER;
 }
 
 /// Change of mind, in one of three ways: `how` is VP_CANCEL_. Safe against the passenger who approves at this moment.
@@ -70,9 +72,10 @@ pub unsafe extern "C" fn vp_cancel(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
+    // SAFETY: the header asks for NULL or a vp_payment that was set up.
+    let out = unsafe { OutPayment::check(out_payment) };
     boundary!(out_error, OutsideOnly, client, |open| {
-        // SAFETY: the header asks for NULL or a vp_payment that was set up.
-        let out = unsafe { OutPayment::check(out_payment) }?;
+        let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a string.
         let reference = unsafe { pointers::required(reference, "reference") }?;
         let how = CancelHow::from_number(how)
@@ -97,9 +100,10 @@ pub unsafe extern "C" fn vp_refund(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
+    // SAFETY: the header asks for NULL or a vp_payment that was set up.
+    let out = unsafe { OutPayment::check(out_payment) };
     boundary!(out_error, OutsideOnly, client, |open| {
-        // SAFETY: the header asks for NULL or a vp_payment that was set up.
-        let out = unsafe { OutPayment::check(out_payment) }?;
+        let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a string.
         let reference = unsafe { pointers::required(reference, "reference") }?;
         let nth = nth(flags, 0)?;
@@ -117,9 +121,10 @@ pub unsafe extern "C" fn vp_known_payment(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
+    // SAFETY: the header asks for NULL or a vp_payment that was set up.
+    let out = unsafe { OutPayment::check(out_payment) };
     boundary!(out_error, Callbacks, client, |open| {
-        // SAFETY: the header asks for NULL or a vp_payment that was set up.
-        let out = unsafe { OutPayment::check(out_payment) }?;
+        let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a string.
         let reference = unsafe { pointers::required(reference, "reference") }?;
         Ok(out.fill(open.client.known_payment(&reference)))
@@ -223,14 +228,15 @@ unsafe fn read_filter(filter: *const vp_filter) -> Result<Filter, Report> {
         since: f.since,
         until: f.until,
         owed: f.owed,
-        ..Filter::default()
+        guaranteed_before: f.guaranteed_before,
     })
 }
 
 const _: () = {
     use std::mem::offset_of;
-    assert!(size_of::<vp_filter>() == 32 + 2 * POINTER);
+    assert!(size_of::<vp_filter>() == 40 + 2 * POINTER);
     assert!(offset_of!(vp_filter, since) == 8);
-    assert!(offset_of!(vp_filter, owed) == 24);
-    assert!(offset_of!(vp_filter, trip) == 32);
+    assert!(offset_of!(vp_filter, guaranteed_before) == 24);
+    assert!(offset_of!(vp_filter, owed) == 32);
+    assert!(offset_of!(vp_filter, trip) == 40);
 };

@@ -39,24 +39,24 @@ pub enum From {
 /// * `boundary!(out_error, OutsideOnly, client, |open| { … })` for one with a client: `open` is a `&Open`.
 macro_rules! boundary {
     ($out_error:expr, $from:ident, $body:block) => {{
-        let body = || -> $crate::boundary::Answer { $body };
+        let mut body = || -> $crate::boundary::Answer { $body };
         // SAFETY: the header asks for NULL or a vp_error that was set up.
-        unsafe { $crate::boundary::run($out_error, $crate::boundary::From::$from, body) }
+        unsafe { $crate::boundary::run($out_error, $crate::boundary::From::$from, &mut body) }
     }};
     ($out_error:expr, $from:ident, $client:expr, |$open:ident| $body:block) => {{
-        let body = |$open: &$crate::client::Open| -> $crate::boundary::Answer { $body };
-        let body = || $crate::boundary::on_client($client, body);
+        let mut body = |$open: &$crate::client::Open| -> $crate::boundary::Answer { $body };
+        let mut body = || $crate::boundary::on_client($client, &mut body);
         // SAFETY: the header asks for NULL or a vp_error that was set up.
-        unsafe { $crate::boundary::run($out_error, $crate::boundary::From::$from, body) }
+        unsafe { $crate::boundary::run($out_error, $crate::boundary::From::$from, &mut body) }
     }};
 }
 pub(crate) use boundary;
 
-/// Runs the body of an exported function.
+/// Runs the body of an exported function. Not generic: one copy of it serves them all, which is 10 kB and more.
 ///
 /// # Safety
 /// `out_error` is NULL or the caller's vp_error.
-pub unsafe fn run(out_error: *mut vp_error, from: From, body: impl FnOnce() -> Answer) -> i32 {
+pub unsafe fn run(out_error: *mut vp_error, from: From, body: &mut dyn FnMut() -> Answer) -> i32 {
     let size = if out_error.is_null() {
         0
     } else {
@@ -78,7 +78,7 @@ pub unsafe fn run(out_error: *mut vp_error, from: From, body: impl FnOnce() -> A
 }
 
 /// Runs a call on a client: looks the handle up, and poisons the client if the call panics.
-pub fn on_client(client: *mut vp_client, body: impl FnOnce(&Open) -> Answer) -> Answer {
+pub fn on_client(client: *mut vp_client, body: &mut dyn FnMut(&Open) -> Answer) -> Answer {
     let entered = Entered::by(client)?;
     let open: &Open = &entered;
     if open.is_poisoned() {

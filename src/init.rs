@@ -4,6 +4,7 @@ use crate::around::vp_filter;
 use crate::client::{vp_config, VP_HEADER_VERSION};
 use crate::error::vp_error;
 use crate::hooks::vp_hooks;
+use crate::office::vp_storage;
 use crate::payment::{vp_event, vp_payment};
 use crate::pointers;
 use crate::receipt::{vp_order_line, vp_receipt};
@@ -106,4 +107,13 @@ pub unsafe extern "C" fn vp_event_init(event: *mut vp_event, size: u32) {
 pub unsafe extern "C" fn vp_error_init(error: *mut vp_error, size: u32) {
     // SAFETY: the header asks for NULL or `size` bytes that may be written.
     unsafe { pointers::init(error, size, |_| {}) }
+}
+
+/// Sets up a vp_storage: `size` is sizeof(vp_storage), and no byte more is written. As VP_STORAGE_INIT.
+///
+/// NULL is fine. From anywhere.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_storage_init(storage: *mut vp_storage, size: u32) {
+    // SAFETY: the header asks for NULL or `size` bytes that may be written.
+    unsafe { pointers::init(storage, size, |_| {}) }
 }

@@ -31,6 +31,8 @@ mod ride;
 
 mod around;
 
+mod office;
+
 mod text;
 
 mod init;
@@ -55,6 +57,9 @@ pub use around::{
     vp_cancel, vp_get_events, vp_known_payment, vp_list_payments, vp_refund, vp_settle,
 };
 
+pub use office::{vp_decide, vp_export_payments, vp_import_payment, vp_storage_cost, vp_write_off};
+pub use office::{vp_record_fn, vp_storage};
+
 pub use text::{
     vp_driver_text, vp_next_reference, vp_normalize_phone, vp_split_gross, vp_status_name,
 };
@@ -62,4 +67,5 @@ pub use text::{
 pub use init::{vp_config_init, vp_error_init, vp_event_init, vp_filter_init, vp_hooks_init};
 pub use init::{
     vp_order_line_init, vp_payment_init, vp_push_payment_init, vp_receipt_init, vp_ride_init,
+    vp_storage_init,
 };

@@ -107,8 +107,8 @@ pub const VP_MSG_REFUNDED: i32 = 17;
 pub const VP_MSG_RELEASED_REST: i32 = 18;
 
 /// A payment at one moment. Filled whenever the reference has a record, whatever the function returned: when the
-/// outcome is unknown it is needed most. A reference without a record leaves it as it was, so begin each ride with
-/// VP_PAYMENT_INIT. Holds no phone number. Money is in minor units, times are Unix milliseconds.
+/// outcome is unknown it is needed most. Without a record it is emptied (all zero but `struct_size`), so it never shows the
+/// verdict of a payment before. Holds no phone number. Money is in minor units, times are Unix milliseconds.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct vp_payment {

@@ -4,12 +4,13 @@
 use vpmeter_core::client::hooks::Tick;
 use vpmeter_core::error::{Cause, Retry, Who};
 use vpmeter_core::log::Level;
-use vpmeter_core::payment::{CancelHow, OnApproval, State};
+use vpmeter_core::payment::{CancelHow, Decision, OnApproval, State};
 use vpmeter_core::verdict::{owed, NextStep, Verdict};
 
 use crate::around::*;
 use crate::error::*;
 use crate::hooks::*;
+use crate::office::*;
 use crate::payment::*;
 use crate::ride::*;
 
@@ -22,6 +23,9 @@ macro_rules! same {
 }
 
 same! {
+    VP_DECIDE_CAPTURE = Decision::Capture;
+    VP_DECIDE_GIVE_UP = Decision::GiveUp;
+
     VP_CAUSE_NONE = Cause::None;
     VP_CAUSE_TIMEOUT = Cause::Timeout;
     VP_CAUSE_CONNECTION_LOST = Cause::ConnectionLost;

@@ -101,9 +101,10 @@ pub unsafe extern "C" fn vp_create_push_payment(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
+    // SAFETY: the header asks for NULL or a vp_payment that was set up.
+    let out = unsafe { OutPayment::check(out_payment) };
     boundary!(out_error, OutsideOnly, client, |open| {
-        // SAFETY: the header asks for NULL or a vp_payment that was set up.
-        let out = unsafe { OutPayment::check(out_payment) }?;
+        let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a vp_push_payment that was set up, with good pointers.
         let request = unsafe { read_request(request, "request") }?;
         Ok(out.fill(open.client.create_push_payment(&request, wait_ms)))
@@ -122,9 +123,10 @@ pub unsafe extern "C" fn vp_poll(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
+    // SAFETY: the header asks for NULL or a vp_payment that was set up.
+    let out = unsafe { OutPayment::check(out_payment) };
     boundary!(out_error, OutsideOnly, client, |open| {
-        // SAFETY: the header asks for NULL or a vp_payment that was set up.
-        let out = unsafe { OutPayment::check(out_payment) }?;
+        let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a string.
         let reference = unsafe { pointers::required(reference, "reference") }?;
         Ok(out.fill(open.client.poll(&reference, wait_ms)))
@@ -144,9 +146,10 @@ pub unsafe extern "C" fn vp_post_receipt(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
+    // SAFETY: the header asks for NULL or a vp_payment that was set up.
+    let out = unsafe { OutPayment::check(out_payment) };
     boundary!(out_error, OutsideOnly, client, |open| {
-        // SAFETY: the header asks for NULL or a vp_payment that was set up.
-        let out = unsafe { OutPayment::check(out_payment) }?;
+        let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a string.
         let reference = unsafe { pointers::required(reference, "reference") }?;
         if receipt.is_null() {
@@ -181,9 +184,10 @@ pub unsafe extern "C" fn vp_capture(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
+    // SAFETY: the header asks for NULL or a vp_payment that was set up.
+    let out = unsafe { OutPayment::check(out_payment) };
     boundary!(out_error, OutsideOnly, client, |open| {
-        // SAFETY: the header asks for NULL or a vp_payment that was set up.
-        let out = unsafe { OutPayment::check(out_payment) }?;
+        let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a string.
         let reference = unsafe { pointers::required(reference, "reference") }?;
         let nth = nth(flags, VP_CAPTURE_FINAL)?;
@@ -207,9 +211,10 @@ pub unsafe extern "C" fn vp_run_ride(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
+    // SAFETY: the header asks for NULL or a vp_payment that was set up.
+    let out = unsafe { OutPayment::check(out_payment) };
     boundary!(out_error, OutsideOnly, client, |open| {
-        // SAFETY: the header asks for NULL or a vp_payment that was set up.
-        let out = unsafe { OutPayment::check(out_payment) }?;
+        let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a vp_ride that was set up.
         let ride: vp_ride = unsafe { pointers::read(ride, "ride") }?;
         pointers::reserved("ride.reserved", ride.reserved.is_null())?;
@@ -229,13 +234,16 @@ pub struct OutPayment {
 }
 
 impl OutPayment {
-    /// Checks it before anything is done.
+    /// Checks it before anything is done, and empties it: whatever goes wrong from here on, it never shows the verdict of
+    /// a payment before.
     ///
     /// # Safety
     /// NULL, or the caller's vp_payment, good until the call returns.
     pub unsafe fn check(pointer: *mut vp_payment) -> Result<OutPayment, Report> {
         // SAFETY: the caller's promise.
         let size = unsafe { pointers::check(pointer, "out_payment") }?;
+        // SAFETY: just checked.
+        unsafe { pointers::write(pointer, size, &vp_payment::empty()) };
         Ok(OutPayment { pointer, size })
     }
 

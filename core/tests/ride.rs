@@ -263,6 +263,54 @@ fn create_answer_lost_is_repeated_with_the_same_key() {
 }
 
 #[test]
+fn a_200_of_something_in_between_confirms_nothing() {
+    let page = || Fault::Status(200, "<html>welcome</html>".into());
+    let m = Meter::new();
+    m.model.fault("create", page());
+    assert_eq!(
+        code(&m.client.create_push_payment(&push(R, FARE), MINUTE)),
+        Code::Ok
+    );
+    assert_eq!(m.model.count("create"), 2, "sent again, by the same key");
+    m.model.approve(R);
+    m.client.poll(R, MINUTE);
+    m.model.fault("receipt", page());
+    assert_eq!(
+        code(&m.client.post_receipt(R, &receipt(FARE), MINUTE)),
+        Code::Ok
+    );
+    assert_eq!(m.model.payment(R).receipts_posted, 1);
+    m.model.fault("capture", page());
+    assert_eq!(code(&m.client.capture(R, FARE, 1, true, MINUTE)), Code::Ok);
+    assert_eq!(m.model.payment(R).captures.len(), 1);
+    m.model.fault("refund", page());
+    assert_eq!(code(&m.client.refund(R, 100, 1, MINUTE)), Code::Ok);
+    assert_eq!(m.model.payment(R).refunds.len(), 1);
+}
+
+#[test]
+fn a_payment_that_the_servers_forgot_ends_with_the_office() {
+    let m = Meter::new();
+    m.client.create_push_payment(&push(R, FARE), MINUTE);
+    m.model.world().payments.clear();
+    m.model.world().keys.clear();
+    let o = m.client.poll(R, MINUTE);
+    assert_eq!(code(&o), Code::Url);
+    assert_eq!(o.payment.unwrap().verdict, Verdict::Wait);
+    m.model.clock.advance(11 * 60_000);
+    m.client.poll(R, MINUTE);
+    let p = m.client.known_payment(R).payment.unwrap();
+    assert_eq!(
+        (p.verdict, p.next_step),
+        (Verdict::AskOffice, NextStep::Decide)
+    );
+    assert_eq!(
+        code(&m.client.write_off(R, "unknown to the servers")),
+        Code::Ok
+    );
+}
+
+#[test]
 fn a_lost_answer_is_unknown_and_never_failed() {
     let m = Meter::new();
     m.model.fault("create", Fault::LostAfter);

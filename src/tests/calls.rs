@@ -185,11 +185,15 @@ fn what_is_recorded_is_told() {
         rc >= 0 && read(&other.reference) == "trip-0002",
         "the first is given up: {rc}"
     );
-    let mut untouched = vp_payment::empty();
-    untouched.state = 99;
+    let mut stale = vp_payment::empty();
+    stale.state = 99;
     // SAFETY: good pointers.
-    let rc = unsafe { vp_known_payment(c, c"trip-0003".as_ptr(), &mut untouched, null_mut()) };
-    assert_eq!((rc, untouched.state), (VP_ERR_NO_SUCH_PAYMENT, 99));
+    let rc = unsafe { vp_known_payment(c, c"trip-0003".as_ptr(), &mut stale, null_mut()) };
+    assert_eq!(
+        (rc, stale.state),
+        (VP_ERR_NO_SUCH_PAYMENT, 0),
+        "the verdict of a payment before must not stay"
+    );
 }
 
 #[test]

@@ -6,4 +6,5 @@
 mod common;
 
 mod kill;
+mod lost_answers;
 mod rides;

@@ -59,6 +59,7 @@ int main(void)
     SAME(vp_payment, VP_PAYMENT_INIT);
     SAME(vp_event, VP_EVENT_INIT);
     SAME(vp_error, VP_ERROR_INIT);
+    SAME(vp_storage, VP_STORAGE_INIT);
 
     check(strcmp(VPMETER_VERSION, vp_version()) == 0, "the versions agree");
     check(VPMETER_VERSION_NUMBER == vp_version_number(), "the version numbers agree");

@@ -110,15 +110,23 @@ AT(vp_ride, receipt_ms, 4);
 AT(vp_ride, payment, 8);
 AT(vp_ride, reserved, 8 + P);
 
-SIZE(vp_filter, 32 + 2 * P);
+SIZE(vp_filter, 40 + 2 * P);
 AT(vp_filter, struct_size, 0);
 AT(vp_filter, which, 4);
 AT(vp_filter, since, 8);
 AT(vp_filter, until, 16);
-AT(vp_filter, owed, 24);
-AT(vp_filter, reserved, 28);
-AT(vp_filter, trip, 32);
-AT(vp_filter, reserved_pointer, 32 + P);
+AT(vp_filter, guaranteed_before, 24);
+AT(vp_filter, owed, 32);
+AT(vp_filter, reserved, 36);
+AT(vp_filter, trip, 40);
+AT(vp_filter, reserved_pointer, 40 + P);
+
+SIZE(vp_storage, 32);
+AT(vp_storage, struct_size, 0);
+AT(vp_storage, reserved, 4);
+AT(vp_storage, file_syncs, 8);
+AT(vp_storage, directory_syncs, 16);
+AT(vp_storage, longest_sync_ms, 24);
 
 SIZE(vp_hooks, 8 + 8 * P);
 AT(vp_hooks, struct_size, 0);

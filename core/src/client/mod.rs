@@ -24,6 +24,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::clock::Clock;
 use crate::error::{Code, Report, Retry};
+use crate::journal::disk::SyncStats;
 use crate::journal::Store;
 use crate::log::Level;
 use crate::money::{check_modification, MAX_AMOUNT};
@@ -271,6 +272,11 @@ impl Client {
             },
             Err(report) => self.outcome_of(reference, report),
         }
+    }
+
+    /// What the syncs of the journal have cost so far: the part of a call's time that no limit can bound.
+    pub fn storage_cost(&self) -> SyncStats {
+        self.doors.store.cost()
     }
 
     /// The servers' event log of a payment, read now.

@@ -399,6 +399,10 @@ impl Store for Directory {
         Ok(())
     }
 
+    fn cost(&self) -> SyncStats {
+        self.stats()
+    }
+
     fn forget_older(&self, shelf: Shelf, name: &str) {
         let Ok(mut inner) = self.inner() else { return };
         let Inner { files, open, .. } = &mut *inner;

@@ -75,4 +75,8 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// Wipes what older versions of the record still hold (a phone number that has served); best effort.
     fn forget_older(&self, shelf: Shelf, name: &str);
+    /// What its syncs have cost so far; nothing, for a store without a disk.
+    fn cost(&self) -> disk::SyncStats {
+        disk::SyncStats::default()
+    }
 }

@@ -94,7 +94,15 @@ impl Payment {
     /// The answer to a create.
     pub fn on_create(&mut self, answer: Answer, plan: &PollPlan, m: Moment) {
         match answer {
-            Answer::Done(_) => self.confirm_create(plan, m),
+            Answer::Done(body) if is_confirmation(&body, self.record.reference.as_str()) => {
+                self.confirm_create(plan, m);
+            }
+            Answer::Done(_) => {
+                // Something answered for the servers. A read tells what they know.
+                self.create_may_have_left(m);
+                self.course.read_now = true;
+                self.step_back(bad_answer(), None, m);
+            }
             Answer::Refused(report) | Answer::NotFound(report) => {
                 let taken = report.code == Code::ReferenceInUse;
                 if taken || self.course.create_may_have_left {
@@ -155,11 +163,12 @@ impl Payment {
 
     fn is_about_us(&self, seen: &PaymentAnswer) -> bool {
         // A payment answer without a state that is known and without an aggregate tells nothing.
-        (seen.state.is_some() || seen.aggregate.is_some())
-            && seen
-                .reference
-                .as_deref()
-                .is_none_or(|r| r == self.record.reference.as_str())
+        (seen.state.is_some() || seen.aggregate.is_some()) && self.is_ours(seen)
+    }
+
+    fn is_ours(&self, seen: &PaymentAnswer) -> bool {
+        let reference = self.record.reference.as_str();
+        seen.reference.as_deref().is_none_or(|r| r == reference)
     }
 
     fn not_found(&mut self, report: Report, goal: Goal, m: Moment) {
@@ -170,6 +179,12 @@ impl Payment {
                 "the servers do not know a payment that they confirmed: {}",
                 r.message
             );
+            let over = m.now.mono >= self.course.may_create_until + NOT_FOUND_PROOF_MS;
+            if over && self.record.decision.is_empty() {
+                // No passenger can approve any more; somebody must look, and may write it off.
+                self.record.decision = crate::vipps::problem::cut(&r.message, 150);
+                self.must_save();
+            }
             self.stop(r);
             return;
         }
@@ -355,19 +370,19 @@ impl Payment {
     /// The answer to a capture, cancel or refund.
     pub fn on_modification(&mut self, operation: Operation, answer: Answer, m: Moment) {
         match answer {
-            Answer::Done(body) => {
-                // An empty or odd body proves nothing, but the operation was accepted.
-                let seen = parse_payment(&body)
-                    .filter(|s| self.is_about_us(s))
-                    .unwrap_or_default();
-                self.course.in_doubt = true;
-                self.course.accepted_at = Some(m.now.mono);
-                self.course.unproven_reads = 0;
-                self.course.tries = 0;
-                self.take(&seen, m);
-                self.judge_operations(m);
-                self.rides_along();
-            }
+            Answer::Done(body) => match parse_payment(&body).filter(|s| self.is_ours(s)) {
+                Some(seen) => {
+                    // Accepted; whether it is proven, the aggregate says, if it is there at all.
+                    self.course.in_doubt = true;
+                    self.course.accepted_at = Some(m.now.mono);
+                    self.course.unproven_reads = 0;
+                    self.course.tries = 0;
+                    self.take(&seen, m);
+                    self.judge_operations(m);
+                    self.rides_along();
+                }
+                None => self.may_have_happened(bad_answer(), m),
+            },
             Answer::Refused(report) | Answer::NotFound(report) => {
                 self.course.last = Some(report.clone());
                 self.course.refused = Some((operation, report));
@@ -380,14 +395,16 @@ impl Payment {
                 self.course.read_now = true;
                 self.step_back(report, asked, m);
             }
-            Answer::Unknown(report) => {
-                self.course.in_doubt = true;
-                // A read is cheaper than a repeat, and may already prove it.
-                self.course.read_now = true;
-                self.step_back(report, None, m);
-            }
+            Answer::Unknown(report) => self.may_have_happened(report, m),
             Answer::NotSent(report) => self.not_sent(report, m),
         }
+    }
+
+    /// A read is cheaper than a repeat, and may already prove it.
+    fn may_have_happened(&mut self, report: Report, m: Moment) {
+        self.course.in_doubt = true;
+        self.course.read_now = true;
+        self.step_back(report, None, m);
     }
 
     /// The answer to a read of the event log.
@@ -449,6 +466,12 @@ impl Payment {
             self.step_back(r, None, m);
         }
     }
+}
+
+/// A create is confirmed by its reference (OpenAPI ePayment 1.8.1: required in the answer), not by a status alone: a
+/// gateway may answer 200 with a page of its own.
+fn is_confirmation(body: &[u8], reference: &str) -> bool {
+    parse_payment(body).is_some_and(|p| p.reference.as_deref() == Some(reference))
 }
 
 fn is_configuration(report: &Report) -> bool {

@@ -11,7 +11,14 @@ impl Payment {
     /// The answer to a posted receipt.
     pub fn on_receipt(&mut self, answer: Answer, m: Moment) {
         match answer {
-            Answer::Done(_) => self.receipt_posted(),
+            Answer::Done(body) if serde_json::from_slice::<String>(&body).is_ok() => {
+                self.receipt_posted();
+            }
+            // Not the servers' word for it (an id as a JSON string): the order tells.
+            Answer::Done(_) => {
+                self.course.receipt_conflict = true;
+                self.receipt_later(unreadable(), None, m);
+            }
             Answer::Refused(r) if r.http_status == 409 => self.course.receipt_conflict = true,
             Answer::Refused(r) if r.http_status == 403 => self.receipt_stop(r),
             Answer::Refused(r) if r.code != Code::Url => self.receipt_refused(&r),
@@ -48,7 +55,13 @@ impl Payment {
             Answer::RateLimited(r, asked) | Answer::Locked(r, asked) => {
                 self.receipt_later(r, asked, m)
             }
-            Answer::Refused(r) | Answer::NotFound(r) | Answer::Unknown(r) | Answer::NotSent(r) => {
+            Answer::NotFound(r) => {
+                // No order: then nothing was posted.
+                self.course.receipt_conflict = false;
+                self.receipt_later(r, None, m);
+            }
+            Answer::NotSent(r) if is_configuration(&r) => self.receipt_stop(r),
+            Answer::Refused(r) | Answer::Unknown(r) | Answer::NotSent(r) => {
                 self.receipt_later(r, None, m);
             }
         }
