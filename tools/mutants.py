@@ -67,8 +67,8 @@ MUTANTS = [
     (
         "a 200 is taken for proof",
         "core/src/recovery/answers/mod.rs",
-        "if growth >= movement.amount {",
-        "if growth >= 0 {",
+        "if moved - baseline >= movement.amount {",
+        "if moved - baseline >= 0 {",
         ["ride"],
     ),
     (

@@ -126,6 +126,30 @@ fn step_by_step_with_partial_capture_release_and_refunds() {
 }
 
 #[test]
+fn a_refund_after_a_restart_does_not_count_what_the_portal_refunded() {
+    let mut m = Meter::new();
+    approved(&m);
+    assert_eq!(code(&m.client.capture(R, FARE, 1, true, MINUTE)), Code::Ok);
+    m.reboot();
+    m.model.world().payments.get_mut(R).unwrap().refunded = 5_000;
+    let o = m.client.refund(R, 5_000, 1, MINUTE);
+    assert_eq!(code(&o), Code::Ok, "{}", o.report);
+    let s = m.model.payment(R);
+    assert_eq!(
+        (s.refunds.len(), s.refunded),
+        (1, 10_000),
+        "ours and the portal's"
+    );
+    // Its answer lost, and a reboot in the middle: still once.
+    m.reboot();
+    m.model.fault("refund", Fault::LostAfter);
+    m.client.refund(R, 1_000, 2, 150);
+    m.reboot();
+    assert_eq!(m.client.settle(MINUTE, &mut |_| {}).code, Code::Ok);
+    assert_eq!(m.model.payment(R).refunded, 11_000);
+}
+
+#[test]
 fn a_declined_and_an_expired_ride_need_other_payment() {
     for end in ["ABORTED", "EXPIRED"] {
         let m = Meter::new();

@@ -14,7 +14,7 @@ const FARE: i64 = 24_900;
 
 /// A payment as a create writes it.
 fn fresh() -> Payment {
-    use vpmeter_core::journal::{Shelf, Store};
+    use vpmeter_core::journal::Shelf;
     let m = Meter::new();
     m.client.create_push_payment(&push("trip-0001", FARE), 0);
     let bytes = m.store.get(Shelf::Open, "trip-0001").unwrap().unwrap();
@@ -49,7 +49,7 @@ fn approved(p: &mut Payment) {
 fn movement(amount: i64, progress: Progress) -> Movement {
     Movement {
         amount,
-        baseline: 0,
+        baseline: Some(0),
         attempt: 1,
         key: "k".into(),
         body: String::new(),

@@ -158,7 +158,9 @@ impl Client {
 
     /// Step 3: waits for the passenger.
     pub fn poll(self: &Arc<Self>, reference: &str, wait_ms: u32) -> Outcome {
-        self.ask(reference, wait_ms, |_, _| Ok((false, Goal::Approval)))
+        self.ask(reference, wait_ms, false, |_, _| {
+            Ok((false, Goal::Approval))
+        })
     }
 
     /// Step 4: the receipt. Posted once; it cannot be changed afterwards.
@@ -168,7 +170,7 @@ impl Client {
         receipt: &Receipt,
         wait_ms: u32,
     ) -> Outcome {
-        self.ask(reference, wait_ms, |p, _| {
+        self.ask(reference, wait_ms, false, |p, _| {
             if receipt.currency != p.record.currency {
                 return Err(Report::invalid("currency", "is not that of the payment"));
             }
@@ -191,7 +193,7 @@ impl Client {
         wait_ms: u32,
     ) -> Outcome {
         let nth = nth.max(1);
-        self.ask(reference, wait_ms, |p, now| {
+        self.ask(reference, wait_ms, true, |p, now| {
             let limit = p
                 .record
                 .aggregate
@@ -206,7 +208,7 @@ impl Client {
 
     /// Cancels, in one of three ways.
     pub fn cancel(self: &Arc<Self>, reference: &str, how: CancelHow, wait_ms: u32) -> Outcome {
-        self.ask(reference, wait_ms, |p, _| {
+        self.ask(reference, wait_ms, how == CancelHow::ReleaseRest, |p, _| {
             let changed = p.record.ask_cancel(how)?;
             let goal = match how {
                 CancelHow::IfNotApproved => Goal::Withdrawn,
@@ -232,16 +234,17 @@ impl Client {
             );
             return self.outcome_of(reference, r);
         }
-        self.ask(reference, wait_ms, |p, now| {
+        self.ask(reference, wait_ms, false, |p, now| {
             check_modification("amount", amount, MAX_AMOUNT)?;
-            let changed = p.record.ask_refund(amount, nth, now.wall)?;
+            let fresh = !p.course.stale;
+            let changed = p.record.ask_refund(amount, nth, fresh, now.wall)?;
             Ok((changed, Goal::Refund(nth as usize - 1)))
         })
     }
 
     /// Carries out what a human decided about a payment that waits for it.
     pub fn decide(self: &Arc<Self>, reference: &str, decision: Decision, wait_ms: u32) -> Outcome {
-        self.ask(reference, wait_ms, |p, now| {
+        self.ask(reference, wait_ms, true, |p, now| {
             let goal = match p.record.decide(decision, now.wall)? {
                 Some(index) => Goal::Capture(index),
                 None => Goal::Released,
@@ -293,11 +296,13 @@ impl Client {
     }
 
     /// An intent on an existing record: `change` says whether the record changed and what the call then works for. A
-    /// change is on disk before anything else happens; if it cannot be written, nothing has changed.
+    /// change is on disk before anything else happens; if it cannot be written, nothing has changed. `look`: the state
+    /// matters, so a payment that came from disk is read first.
     fn ask(
         self: &Arc<Self>,
         reference: &str,
         wait_ms: u32,
+        look: bool,
         change: impl FnOnce(&mut Payment, Now) -> Result<(bool, Goal), Report>,
     ) -> Outcome {
         let slot = match self.find(reference) {
@@ -306,7 +311,7 @@ impl Client {
         };
         let call = Rc::new(Call::begin(self, reference, wait_ms));
         // An approval may be older than this process: look before saying "not approved yet".
-        if wait_ms > 0 && slot.needs_a_look() {
+        if wait_ms > 0 && look && slot.needs_a_look() {
             self.look(&slot, &call);
         }
         let report = match self.record_intent(&slot, change) {

@@ -67,7 +67,7 @@ impl Record {
         let key = self.key(KeyOf::Capture, nth, 1)?;
         self.captures.push(Movement {
             amount,
-            baseline: self.aggregate.captured,
+            baseline: Some(self.aggregate.captured),
             attempt: 1,
             key,
             body: crate::vipps::epayment::modification_body(amount, self.currency),
@@ -251,8 +251,15 @@ impl Record {
         Ok(true)
     }
 
-    /// Asks for the refund that is number `nth` (from 1) of this payment. `Ok(true)` if that changed the record.
-    pub fn ask_refund(&mut self, amount: i64, nth: u32, now_wall: i64) -> Result<bool, Report> {
+    /// Asks for the refund that is number `nth` (from 1) of this payment. `fresh`: the aggregate was read in this process;
+    /// if not, the portal may have refunded meanwhile, and the baseline waits for a read.
+    pub fn ask_refund(
+        &mut self,
+        amount: i64,
+        nth: u32,
+        fresh: bool,
+        now_wall: i64,
+    ) -> Result<bool, Report> {
         let index = nth_of(&self.refunds, nth, "flags")?;
         if let Some(known) = self.refunds.get(index) {
             if known.amount == amount {
@@ -273,7 +280,7 @@ impl Record {
         let key = self.key(KeyOf::Refund, nth, 1)?;
         self.refunds.push(Movement {
             amount,
-            baseline: self.aggregate.refunded,
+            baseline: fresh.then_some(self.aggregate.refunded),
             attempt: 1,
             key,
             body: crate::vipps::epayment::modification_body(amount, self.currency),

@@ -146,8 +146,9 @@ pub struct Create {
 pub struct Movement {
     /// Minor units.
     pub amount: i64,
-    /// What was captured (refunded) before this was asked: growth over it is proof.
-    pub baseline: i64,
+    /// What was captured (refunded) before this was sent: growth over it is proof. `None` if that was not read yet, and
+    /// then it was never sent.
+    pub baseline: Option<i64>,
     /// Which attempt this is; a new one has a new key, on disk before it is sent.
     pub attempt: u32,
     /// Idempotency key of the attempt.

@@ -158,6 +158,7 @@ fn next_of_money(p: &Payment, goal: Goal, now: Now) -> Step {
 
 fn next_of_refund(p: &Payment, now: Now) -> Step {
     match p.record.open_refund() {
+        Some(index) if p.record.refunds[index].baseline.is_none() => read_gate(p, now, Step::Read),
         Some(index) => write_gate(p, now, Operation::Refund(index)),
         None => Step::Idle,
     }

@@ -299,11 +299,9 @@ impl Payment {
             self.operation_over(Unsaved::RidesAlong);
         }
         if let Some(i) = self.record.open_capture() {
-            let growth = self.record.aggregate.captured - self.record.captures[i].baseline;
-            self.judge_movement(Operation::Capture(i), growth, m);
+            self.judge_movement(Operation::Capture(i), self.record.aggregate.captured, m);
         } else if let Some(i) = self.record.open_refund() {
-            let growth = self.record.aggregate.refunded - self.record.refunds[i].baseline;
-            self.judge_movement(Operation::Refund(i), growth, m);
+            self.judge_movement(Operation::Refund(i), self.record.aggregate.refunded, m);
         }
         let pending = self.course.refused.take();
         if let Some((operation, report)) = pending {
@@ -329,12 +327,19 @@ impl Payment {
         }
     }
 
-    fn judge_movement(&mut self, operation: Operation, growth: i64, m: Moment) {
+    fn judge_movement(&mut self, operation: Operation, moved: i64, m: Moment) {
         let old = self.course.loaded && self.course.unproven_reads == 0;
         let Some(movement) = self.movement(operation) else {
             return;
         };
-        if growth >= movement.amount {
+        let Some(baseline) = movement.baseline else {
+            // Never sent: what is there now is the baseline, on disk before it is.
+            movement.baseline = Some(moved);
+            self.course.in_doubt = false;
+            self.must_save();
+            return;
+        };
+        if moved - baseline >= movement.amount {
             movement.progress = Progress::Done;
             self.operation_over(Unsaved::Must);
         } else if old && m.now.wall - movement.asked_at > OLD_MS {
@@ -449,7 +454,7 @@ impl Payment {
             .collect();
         if ours.iter().any(|e| e.success) {
             movement.progress = Progress::Done;
-            let (amount, baseline) = (movement.amount, movement.baseline);
+            let (amount, baseline) = (movement.amount, movement.baseline.unwrap_or(0));
             let a = &mut self.record.aggregate;
             match open {
                 Operation::Capture(_) => a.captured = a.captured.max(baseline + amount),
