@@ -236,7 +236,6 @@ impl Client {
         call: &Rc<Call>,
         traffic: &mut Traffic,
     ) -> Result<(Zeroizing<String>, u64), Answer> {
-        let started = self.doors.clock.monotonic_ms();
         loop {
             let now = self.doors.clock.monotonic_ms();
             let mut t = self.token.lock();
@@ -251,14 +250,8 @@ impl Client {
                 return self.fetch_token(call, traffic);
             }
             drop(t);
-            if now - started > i64::from(self.config.request_ms) * 2 {
-                return Err(Answer::NotSent(
-                    Report::new(
-                        Code::Unavailable,
-                        "another call is still fetching the token",
-                    )
-                    .because(Cause::Timeout),
-                ));
+            if call.is_over() {
+                return Err(Answer::NotSent(no_time()));
             }
             if call.beat() == crate::transport::Flow::Stop {
                 return Err(Answer::NotSent(
