@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod checksum;
 pub mod client;
 pub mod clock;
 pub mod driver_text;

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::checksum::crc32;
 use crate::error::Report;
 
 /// The merchant's name of a payment: 8 to 64 letters, digits and hyphens of ASCII; case matters.
@@ -190,11 +191,7 @@ pub fn idempotency_key(
     if number > 99 || attempt > 9999 {
         return None;
     }
-    let mut origin = crc32fast::Hasher::new();
-    origin.update(msn.as_bytes());
-    origin.update(b"\0");
-    origin.update(device.as_bytes());
-    let origin = origin.finalize();
+    let origin = crc32(&[msn.as_bytes(), b"\0", device.as_bytes()]);
     let letter = operation.letter();
     Some(format!("{origin:08x}-{ride}-{letter}{number}.{attempt}"))
 }
@@ -221,7 +218,7 @@ pub fn next_reference(previous: &str) -> Result<Reference, Report> {
     let mut next = format!("{stem}-{attempt}");
     if next.len() > 64 {
         // 52 + 1 + 8 leaves room for an attempt of two digits, so this happens once in a ride.
-        let whole = crc32fast::hash(stem.as_bytes());
+        let whole = crc32(&[stem.as_bytes()]);
         next = format!("{}-{whole:08x}-{attempt}", &stem[..52]);
     }
     Reference::parse("reference", &next)

@@ -135,10 +135,8 @@ fn header(seq: u64, len: usize, crc: u32) -> String {
 
 /// Covers the numbers too: a flipped bit in `seq` must not make an old version the newest.
 fn checksum(seq: u64, record: &[u8]) -> u32 {
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(format!("seq={seq} len={}\n", record.len()).as_bytes());
-    crc.update(record);
-    crc.finalize()
+    let numbers = format!("seq={seq} len={}\n", record.len());
+    crate::checksum::crc32(&[numbers.as_bytes(), record])
 }
 
 #[cfg(test)]
