@@ -5,13 +5,13 @@ use vpmeter_core::client::{Filter, Which};
 use vpmeter_core::error::Report;
 use vpmeter_core::payment::CancelHow;
 
-use crate::boundary::{boundary, Marked};
-use crate::client::vp_client;
+use crate::boundary::{boundary, From, Marked};
+use crate::client::{vp_client, Open};
 use crate::error::vp_error;
 use crate::hooks::{tell, tell_listed};
 use crate::payment::{vp_event, vp_event_fn, vp_list_fn, vp_payment, vp_payment_fn};
 use crate::pointers::{self, CStruct, POINTER};
-use crate::ride::{nth, OutPayment};
+use crate::ride::{about_payment, nth};
 
 /// The driver's cancel: ends the request, unless the passenger has approved: VP_ERR_ALREADY_APPROVED.
 pub const VP_CANCEL_IF_NOT_APPROVED: i32 = 1;
@@ -72,16 +72,22 @@ pub unsafe extern "C" fn vp_cancel(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
-    // SAFETY: the header asks for NULL or a vp_payment that was set up.
-    let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, OutsideOnly, client, |open| {
-        let out = out.as_ref().map_err(Report::clone)?;
-        // SAFETY: the header asks for NULL or a string.
-        let reference = unsafe { pointers::required(reference, "reference") }?;
+    let mut act = |open: &Open, reference: &str| {
         let how = CancelHow::from_number(how)
             .ok_or_else(|| Report::invalid("how", "must be one of VP_CANCEL_"))?;
-        Ok(out.fill(open.client.cancel(&reference, how, wait_ms)))
-    })
+        Ok(open.client.cancel(reference, how, wait_ms))
+    };
+    // SAFETY: what the header asks of these four.
+    unsafe {
+        about_payment(
+            client,
+            reference,
+            out_payment,
+            out_error,
+            From::OutsideOnly,
+            &mut act,
+        )
+    }
 }
 
 /// Gives captured money back. `amount`: minor units, up to what is captured and not refunded. `flags`: VP_NTH(2), ... for
@@ -100,15 +106,21 @@ pub unsafe extern "C" fn vp_refund(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
-    // SAFETY: the header asks for NULL or a vp_payment that was set up.
-    let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, OutsideOnly, client, |open| {
-        let out = out.as_ref().map_err(Report::clone)?;
-        // SAFETY: the header asks for NULL or a string.
-        let reference = unsafe { pointers::required(reference, "reference") }?;
+    let mut act = |open: &Open, reference: &str| {
         let nth = nth(flags, 0)?;
-        Ok(out.fill(open.client.refund(&reference, amount, nth, wait_ms)))
-    })
+        Ok(open.client.refund(reference, amount, nth, wait_ms))
+    };
+    // SAFETY: what the header asks of these four.
+    unsafe {
+        about_payment(
+            client,
+            reference,
+            out_payment,
+            out_error,
+            From::OutsideOnly,
+            &mut act,
+        )
+    }
 }
 
 /// What is known here of a payment; sends nothing and does not wait. VP_ERR_NO_SUCH_PAYMENT: no record.
@@ -121,14 +133,18 @@ pub unsafe extern "C" fn vp_known_payment(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
-    // SAFETY: the header asks for NULL or a vp_payment that was set up.
-    let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, Callbacks, client, |open| {
-        let out = out.as_ref().map_err(Report::clone)?;
-        // SAFETY: the header asks for NULL or a string.
-        let reference = unsafe { pointers::required(reference, "reference") }?;
-        Ok(out.fill(open.client.known_payment(&reference)))
-    })
+    let mut act = |open: &Open, reference: &str| Ok(open.client.known_payment(reference));
+    // SAFETY: what the header asks of these four.
+    unsafe {
+        about_payment(
+            client,
+            reference,
+            out_payment,
+            out_error,
+            From::Callbacks,
+            &mut act,
+        )
+    }
 }
 
 /// The servers' log of a payment, read now, oldest first as they give it; `each` hears of every entry. For the office's
@@ -144,7 +160,7 @@ pub unsafe extern "C" fn vp_get_events(
     wait_ms: u32,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, OutsideOnly, client, |open| {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
         // SAFETY: the header asks for NULL or a string.
         let reference = unsafe { pointers::required(reference, "reference") }?;
         let each = each.ok_or_else(|| pointers::null("each"))?;
@@ -174,7 +190,7 @@ pub unsafe extern "C" fn vp_settle(
     user: *mut c_void,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, OutsideOnly, client, |open| {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
         Ok(open
             .client
             .settle(wait_ms, &mut |now| tell(each, user, now)))
@@ -193,7 +209,7 @@ pub unsafe extern "C" fn vp_list_payments(
     user: *mut c_void,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, Callbacks, client, |open| {
+    boundary!(out_error, From::Callbacks, client, |open| {
         if each.is_none() {
             return Err(pointers::null("each"));
         }

@@ -35,19 +35,19 @@ pub enum From {
 /// The body of an exported function. It gives an [`Answer`]; the macro makes
 /// the result code and fills `out_error`.
 ///
-/// * `boundary!(out_error, Callbacks, { … })` for a function without a client,
-/// * `boundary!(out_error, OutsideOnly, client, |open| { … })` for one with a client: `open` is a `&Open`.
+/// * `boundary!(out_error, From::Callbacks, { … })` for a function without a client,
+/// * `boundary!(out_error, From::OutsideOnly, client, |open| { … })` for one with a client: `open` is a `&Open`.
 macro_rules! boundary {
-    ($out_error:expr, $from:ident, $body:block) => {{
+    ($out_error:expr, $from:expr, $body:block) => {{
         let mut body = || -> $crate::boundary::Answer { $body };
         // SAFETY: the header asks for NULL or a vp_error that was set up.
-        unsafe { $crate::boundary::run($out_error, $crate::boundary::From::$from, &mut body) }
+        unsafe { $crate::boundary::run($out_error, $from, &mut body) }
     }};
-    ($out_error:expr, $from:ident, $client:expr, |$open:ident| $body:block) => {{
+    ($out_error:expr, $from:expr, $client:expr, |$open:ident| $body:block) => {{
         let mut body = |$open: &$crate::client::Open| -> $crate::boundary::Answer { $body };
         let mut body = || $crate::boundary::on_client($client, &mut body);
         // SAFETY: the header asks for NULL or a vp_error that was set up.
-        unsafe { $crate::boundary::run($out_error, $crate::boundary::From::$from, &mut body) }
+        unsafe { $crate::boundary::run($out_error, $from, &mut body) }
     }};
 }
 pub(crate) use boundary;

@@ -16,7 +16,7 @@ use vpmeter_core::phone::Market;
 use vpmeter_core::poll::PollPlan;
 use vpmeter_core::transport::Transport;
 
-use crate::boundary::boundary;
+use crate::boundary::{boundary, From};
 use crate::error::vp_error;
 use crate::hooks::{vp_hooks, HostHooks};
 use crate::pointers::{self, CStruct, POINTER};
@@ -102,7 +102,7 @@ pub unsafe extern "C" fn vp_client_open(
     out_client: *mut *mut vp_client,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, OutsideOnly, {
+    boundary!(out_error, From::OutsideOnly, {
         // SAFETY: the header asks for NULL or a vp_config that was set up.
         let config: vp_config = unsafe { pointers::read(config, "config") }?;
         if out_client.is_null() {
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn vp_client_open(
 /// Not from a callback. Does not wait.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vp_client_close(client: *mut vp_client) -> i32 {
-    boundary!(std::ptr::null_mut(), OutsideOnly, {
+    boundary!(std::ptr::null_mut(), From::OutsideOnly, {
         if !client.is_null() {
             drop(table::remove(client)?);
         }
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn vp_worker_run(
     wait_ms: u32,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, OutsideOnly, client, |open| {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
         Ok(open.client.worker_run(wait_ms))
     })
 }

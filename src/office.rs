@@ -6,12 +6,12 @@ use libc::{c_char, c_void};
 use vpmeter_core::error::{Code, Report};
 use vpmeter_core::payment::Decision;
 
-use crate::boundary::{boundary, Marked};
-use crate::client::vp_client;
+use crate::boundary::{boundary, From, Marked};
+use crate::client::{vp_client, Open};
 use crate::error::vp_error;
 use crate::payment::vp_payment;
 use crate::pointers::{self, CStruct};
-use crate::ride::OutPayment;
+use crate::ride::about_payment;
 
 /// Capture all that is reserved.
 pub const VP_DECIDE_CAPTURE: i32 = 1;
@@ -60,16 +60,22 @@ pub unsafe extern "C" fn vp_decide(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
-    // SAFETY: the header asks for NULL or a vp_payment that was set up.
-    let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, OutsideOnly, client, |open| {
-        let out = out.as_ref().map_err(Report::clone)?;
-        // SAFETY: the header asks for NULL or a string.
-        let reference = unsafe { pointers::required(reference, "reference") }?;
+    let mut act = |open: &Open, reference: &str| {
         let decision = Decision::from_number(decision)
             .ok_or_else(|| Report::invalid("decision", "must be one of VP_DECIDE_"))?;
-        Ok(out.fill(open.client.decide(&reference, decision, wait_ms)))
-    })
+        Ok(open.client.decide(reference, decision, wait_ms))
+    };
+    // SAFETY: what the header asks of these four.
+    unsafe {
+        about_payment(
+            client,
+            reference,
+            out_payment,
+            out_error,
+            From::OutsideOnly,
+            &mut act,
+        )
+    }
 }
 
 /// Gives up on money that cannot be had: the keys are revoked, the office has settled it by hand. The payment is closed
@@ -85,16 +91,22 @@ pub unsafe extern "C" fn vp_write_off(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
-    // SAFETY: the header asks for NULL or a vp_payment that was set up.
-    let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, OutsideOnly, client, |open| {
-        let out = out.as_ref().map_err(Report::clone)?;
-        // SAFETY: the header asks for NULL or a string.
-        let reference = unsafe { pointers::required(reference, "reference") }?;
+    let mut act = |open: &Open, reference: &str| {
         // SAFETY: the header asks for NULL or a string.
         let reason = unsafe { pointers::required(reason, "reason") }?;
-        Ok(out.fill(open.client.write_off(&reference, &reason)))
-    })
+        Ok(open.client.write_off(reference, &reason))
+    };
+    // SAFETY: what the header asks of these four.
+    unsafe {
+        about_payment(
+            client,
+            reference,
+            out_payment,
+            out_error,
+            From::OutsideOnly,
+            &mut act,
+        )
+    }
 }
 
 /// Hands every open payment over to another meter: a meter dies, a car is sold. Each is frozen here, durably, before
@@ -110,7 +122,7 @@ pub unsafe extern "C" fn vp_export_payments(
     user: *mut c_void,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, OutsideOnly, client, |open| {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
         let each = each.ok_or_else(|| pointers::null("each"))?;
         open.client.export(&mut |reference, record| {
             let strings = (CString::new(reference), CString::new(record));
@@ -134,7 +146,7 @@ pub unsafe extern "C" fn vp_import_payment(
     record: *const c_char,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, OutsideOnly, client, |open| {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
         // SAFETY: the header asks for NULL or a string.
         let record = unsafe { pointers::required(record, "record") }?;
         open.client.import(&record)?;
@@ -151,7 +163,7 @@ pub unsafe extern "C" fn vp_storage_cost(
     out_storage: *mut vp_storage,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, Callbacks, client, |open| {
+    boundary!(out_error, From::Callbacks, client, |open| {
         // SAFETY: the header asks for NULL or a vp_storage that was set up.
         let size = unsafe { pointers::check(out_storage, "out_storage") }?;
         let cost = open.client.storage_cost();

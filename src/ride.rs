@@ -6,8 +6,8 @@ use vpmeter_core::error::Report;
 use vpmeter_core::payment::OnApproval;
 use vpmeter_core::vipps::epayment::CustomerInteraction;
 
-use crate::boundary::boundary;
-use crate::client::vp_client;
+use crate::boundary::{boundary, From};
+use crate::client::{vp_client, Open};
 use crate::error::vp_error;
 use crate::payment::vp_payment;
 use crate::pointers::{self, CStruct, POINTER};
@@ -103,7 +103,7 @@ pub unsafe extern "C" fn vp_create_push_payment(
 ) -> i32 {
     // SAFETY: the header asks for NULL or a vp_payment that was set up.
     let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, OutsideOnly, client, |open| {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
         let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a vp_push_payment that was set up, with good pointers.
         let request = unsafe { read_request(request, "request") }?;
@@ -123,14 +123,18 @@ pub unsafe extern "C" fn vp_poll(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
-    // SAFETY: the header asks for NULL or a vp_payment that was set up.
-    let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, OutsideOnly, client, |open| {
-        let out = out.as_ref().map_err(Report::clone)?;
-        // SAFETY: the header asks for NULL or a string.
-        let reference = unsafe { pointers::required(reference, "reference") }?;
-        Ok(out.fill(open.client.poll(&reference, wait_ms)))
-    })
+    let mut act = |open: &Open, reference: &str| Ok(open.client.poll(reference, wait_ms));
+    // SAFETY: what the header asks of these four.
+    unsafe {
+        about_payment(
+            client,
+            reference,
+            out_payment,
+            out_error,
+            From::OutsideOnly,
+            &mut act,
+        )
+    }
 }
 
 /// Step 4: records the receipt and posts it. Posted once; it can never be changed. Not needed if the receipt went with
@@ -146,25 +150,31 @@ pub unsafe extern "C" fn vp_post_receipt(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
-    // SAFETY: the header asks for NULL or a vp_payment that was set up.
-    let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, OutsideOnly, client, |open| {
-        let out = out.as_ref().map_err(Report::clone)?;
-        // SAFETY: the header asks for NULL or a string.
-        let reference = unsafe { pointers::required(reference, "reference") }?;
+    let mut act = |open: &Open, reference: &str| {
         if receipt.is_null() {
             return Err(pointers::null("receipt"));
         }
-        let known = open.client.known_payment(&reference);
+        let known = open.client.known_payment(reference);
         let Some(payment) = &known.payment else {
             return Err(known.report);
         };
         // SAFETY: the header asks for NULL or a vp_receipt that was set up, with good pointers.
         match unsafe { receipt::read(receipt, payment.currency) } {
-            Ok(receipt) => Ok(out.fill(open.client.post_receipt(&reference, &receipt, wait_ms))),
-            Err(report) => Ok(out.fill(Outcome { report, ..known })),
+            Ok(receipt) => Ok(open.client.post_receipt(reference, &receipt, wait_ms)),
+            Err(report) => Ok(Outcome { report, ..known }),
         }
-    })
+    };
+    // SAFETY: what the header asks of these four.
+    unsafe {
+        about_payment(
+            client,
+            reference,
+            out_payment,
+            out_error,
+            From::OutsideOnly,
+            &mut act,
+        )
+    }
 }
 
 /// Step 5: records the capture, carries it out and proves it. VP_OK: proven, the money is captured. VP_PENDING or
@@ -184,16 +194,22 @@ pub unsafe extern "C" fn vp_capture(
     out_payment: *mut vp_payment,
     out_error: *mut vp_error,
 ) -> i32 {
-    // SAFETY: the header asks for NULL or a vp_payment that was set up.
-    let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, OutsideOnly, client, |open| {
-        let out = out.as_ref().map_err(Report::clone)?;
-        // SAFETY: the header asks for NULL or a string.
-        let reference = unsafe { pointers::required(reference, "reference") }?;
+    let mut act = |open: &Open, reference: &str| {
         let nth = nth(flags, VP_CAPTURE_FINAL)?;
         let last = flags & VP_CAPTURE_FINAL != 0;
-        Ok(out.fill(open.client.capture(&reference, amount, nth, last, wait_ms)))
-    })
+        Ok(open.client.capture(reference, amount, nth, last, wait_ms))
+    };
+    // SAFETY: what the header asks of these four.
+    unsafe {
+        about_payment(
+            client,
+            reference,
+            out_payment,
+            out_error,
+            From::OutsideOnly,
+            &mut act,
+        )
+    }
 }
 
 /// All five steps: sends the request, waits for the approval, posts the receipt, captures, and proves it. Called again
@@ -213,7 +229,7 @@ pub unsafe extern "C" fn vp_run_ride(
 ) -> i32 {
     // SAFETY: the header asks for NULL or a vp_payment that was set up.
     let out = unsafe { OutPayment::check(out_payment) };
-    boundary!(out_error, OutsideOnly, client, |open| {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
         let out = out.as_ref().map_err(Report::clone)?;
         // SAFETY: the header asks for NULL or a vp_ride that was set up.
         let ride: vp_ride = unsafe { pointers::read(ride, "ride") }?;
@@ -224,6 +240,28 @@ pub unsafe extern "C" fn vp_run_ride(
             receipt_ms: ride.receipt_ms,
         };
         Ok(out.fill(open.client.run_ride(&ride, wait_ms)))
+    })
+}
+
+/// What the functions about one payment share: the reference in, the payment out.
+///
+/// # Safety
+/// Each pointer is NULL or what the header asks for.
+pub unsafe fn about_payment(
+    client: *mut vp_client,
+    reference: *const c_char,
+    out_payment: *mut vp_payment,
+    out_error: *mut vp_error,
+    from: From,
+    act: &mut dyn FnMut(&Open, &str) -> Result<Outcome, Report>,
+) -> i32 {
+    // SAFETY: the caller's promise.
+    let out = unsafe { OutPayment::check(out_payment) };
+    boundary!(out_error, from, client, |open| {
+        let out = out.as_ref().map_err(Report::clone)?;
+        // SAFETY: the caller's promise.
+        let reference = unsafe { pointers::required(reference, "reference") }?;
+        Ok(out.fill(act(open, &reference)?))
     })
 }
 

@@ -5,7 +5,7 @@ use vpmeter_core::driver_text::{self, Language};
 use vpmeter_core::error::Report;
 use vpmeter_core::phone::{normalize, Market};
 
-use crate::boundary::boundary;
+use crate::boundary::{boundary, From};
 use crate::error::{vp_error, NAMES};
 use crate::payment::{message_of, vp_payment};
 use crate::pointers;
@@ -25,7 +25,7 @@ pub unsafe extern "C" fn vp_normalize_phone(
     out_needed: *mut u32,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, Callbacks, {
+    boundary!(out_error, From::Callbacks, {
         // SAFETY: the header asks for NULL or strings.
         let typed = unsafe { pointers::required(typed, "typed") }?;
         // SAFETY: as above.
@@ -58,7 +58,7 @@ pub unsafe extern "C" fn vp_split_gross(
     out_vat: *mut i64,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, Callbacks, {
+    boundary!(out_error, From::Callbacks, {
         if out_excluding.is_null() {
             return Err(pointers::null("out_excluding"));
         }
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn vp_next_reference(
     out_needed: *mut u32,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, Callbacks, {
+    boundary!(out_error, From::Callbacks, {
         // SAFETY: the header asks for NULL or a string.
         let previous = unsafe { pointers::required(previous, "previous") }?;
         let next = vpmeter_core::reference::next_reference(&previous).map_err(|mut report| {
@@ -116,7 +116,7 @@ pub unsafe extern "C" fn vp_driver_text(
     out_needed: *mut u32,
     out_error: *mut vp_error,
 ) -> i32 {
-    boundary!(out_error, Callbacks, {
+    boundary!(out_error, From::Callbacks, {
         // SAFETY: the header asks for NULL or a vp_payment that was set up.
         let payment: vp_payment = unsafe { pointers::read(payment, "payment") }?;
         // SAFETY: the header asks for NULL or a string.

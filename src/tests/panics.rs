@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use libc::c_void;
 
 use super::*;
-use crate::boundary::boundary;
+use crate::boundary::{boundary, From};
 use crate::error::*;
 use crate::*;
 
 unsafe fn panicking(client: *mut vp_client, out_error: *mut vp_error) -> i32 {
-    boundary!(out_error, OutsideOnly, client, |_open| {
+    boundary!(out_error, From::OutsideOnly, client, |_open| {
         panic!("the {} is on fire", "meter");
     })
 }
@@ -64,7 +64,7 @@ fn a_panic_is_a_code_and_poisons_the_client() {
 #[test]
 fn a_panic_without_a_client_is_a_code_too() {
     let mut error = vp_error::empty();
-    let rc = boundary!(&mut error, Callbacks, {
+    let rc = boundary!(&mut error, From::Callbacks, {
         let nothing: Vec<u8> = Vec::new();
         let _ = nothing.first().expect("there is nothing");
         Ok(vpmeter_core::error::Report::ok())
