@@ -42,7 +42,7 @@ pub fn classify(result: Result<Response, Failure>) -> Answer {
     let problem = Problem::parse(status, &response.body);
     match status {
         401 => Answer::Unauthorized(refusal(Code::Credentials, &problem)),
-        404 if problem.from_api => {
+        404 if problem.from_api && matches!(problem.vipps_code, 0 | 5090) => {
             let mut r = refusal(Code::Refused, &problem);
             r.who = Who::Office;
             Answer::NotFound(r)
@@ -107,7 +107,7 @@ fn code_of(problem: &Problem) -> Code {
         6260 => Code::FundsUnavailable,
         5040..=5100 => Code::NotPermitted,
         _ if problem.status == 403 => Code::NotPermitted,
-        _ if problem.status == 404 => Code::Url,
+        _ if problem.status == 404 && !problem.from_api => Code::Url,
         _ if problem.status == 409 => Code::ReferenceInUse,
         _ => Code::Refused,
     }
@@ -197,16 +197,18 @@ pub fn note(times: &mut std::collections::VecDeque<i64>, now: i64) {
     times.push_back(now);
 }
 
-/// A report for a wait that ended before the step was done.
+/// A report for a wait that ended before the step was done: what the last try met, but never as a proven refusal.
 pub fn pending(last: Option<&Report>) -> Report {
-    match last {
-        Some(r) => {
-            let mut p = r.clone();
-            p.retry = Retry::LibraryDoes;
-            p
-        }
-        None => Report::new(Code::Pending, "not decided yet"),
+    let Some(last) = last else {
+        return Report::new(Code::Pending, "not decided yet");
+    };
+    let mut p = last.clone();
+    p.retry = Retry::LibraryDoes;
+    if (-89..=-70).contains(&p.code.number()) {
+        p.code = Code::Pending;
+        p.who = Who::NobodyWait;
     }
+    p
 }
 
 #[cfg(test)]
@@ -230,6 +232,16 @@ mod tests {
         assert!(
             matches!(answer(404, r#"{"statusCode":404,"message":"Resource not found"}"#), Answer::Refused(r) if r.code == Code::Url)
         );
+    }
+
+    #[test]
+    fn an_unknown_customer_may_come_as_404() {
+        let body = r#"{"type":"t","title":"Customer not found","extraDetails":[{"name":"ErrorCode","reason":"7010"}]}"#;
+        for status in [400, 404] {
+            assert!(
+                matches!(answer(status, body), Answer::Refused(r) if r.code == Code::CustomerNotFound)
+            );
+        }
     }
 
     #[test]

@@ -200,14 +200,14 @@ impl Client {
             let now = self.now();
             match next(&live.payment, goal, now) {
                 Step::Idle => {
-                    return Pace::Ended(match live.payment.course.blocked.clone() {
+                    let blocked = match goal {
+                        Goal::Receipt => live.payment.course.receipt_blocked.clone(),
+                        _ => live.payment.course.blocked.clone(),
+                    };
+                    return Pace::Ended(match blocked {
                         Some(report) => report,
-                        None => settled_code(
-                            &live.payment,
-                            goal,
-                            pending(live.payment.course.last.as_ref()),
-                        ),
-                    })
+                        None => settled_code(&live.payment, goal, last_met(&live.payment, goal)),
+                    });
                 }
                 Step::Wait(until) => return Pace::Waiting(until),
                 Step::NeverSent => {
@@ -375,10 +375,18 @@ impl Client {
         }
         let report = match call.stopped_report() {
             Some(stopped) => stopped,
-            None => pending(live.payment.course.last.as_ref()),
+            None => last_met(&live.payment, goal),
         };
         settled_code(&live.payment, goal, report)
     }
+}
+
+/// What the last try for this goal met.
+fn last_met(p: &Payment, goal: Goal) -> Report {
+    pending(match goal {
+        Goal::Receipt => p.course.receipt_last.as_ref(),
+        _ => p.course.last.as_ref(),
+    })
 }
 
 /// The code of a wait that ended with nothing decided. "Surely nothing happened" is never said of an operation that may

@@ -46,6 +46,8 @@ pub struct Course {
     pub receipt_not_before: i64,
     /// Failures of the receipt in a row.
     pub receipt_tries: u32,
+    /// What the receipt's last try met.
+    pub receipt_last: Option<Report>,
     /// The receipt exists already; read it to compare.
     pub receipt_conflict: bool,
     /// The receipt is not tried again in this call.
@@ -109,6 +111,7 @@ impl Course {
             blocked: None,
             receipt_not_before: now_mono,
             receipt_tries: 0,
+            receipt_last: None,
             receipt_conflict: false,
             receipt_blocked: None,
             writes: VecDeque::new(),

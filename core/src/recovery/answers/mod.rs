@@ -47,7 +47,10 @@ impl Payment {
     fn step_back(&mut self, report: Report, asked: Option<u32>, m: Moment) {
         self.course.not_before = m.now.mono + pause(self.course.tries, asked, m.random);
         self.course.tries = self.course.tries.saturating_add(1);
-        self.course.last = Some(report);
+        // An interrupt is told by the call that it ended, not by the next one.
+        if report.cause != Cause::Interrupted {
+            self.course.last = Some(report);
+        }
     }
 
     fn stop(&mut self, report: Report) {

@@ -1,7 +1,7 @@
 //! The receipt's answers. Nothing here touches the money.
 
 use super::{is_configuration, unreadable, Moment};
-use crate::error::{Code, Report};
+use crate::error::{Cause, Code, Report};
 use crate::payment::{Payment, Progress, Refusal};
 use crate::receipt::same_as_posted;
 use crate::retry::{pause, Answer};
@@ -74,6 +74,7 @@ impl Payment {
         }
         self.course.receipt_conflict = false;
         self.course.receipt_tries = 0;
+        self.course.receipt_last = None;
         self.rides_along();
     }
 
@@ -94,6 +95,8 @@ impl Payment {
         self.course.receipt_not_before =
             m.now.mono + pause(self.course.receipt_tries + 1, asked, m.random);
         self.course.receipt_tries = self.course.receipt_tries.saturating_add(1);
-        self.course.last = Some(report);
+        if report.cause != Cause::Interrupted {
+            self.course.receipt_last = Some(report);
+        }
     }
 }
