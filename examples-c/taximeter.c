@@ -1,8 +1,8 @@
 /* A taxi meter in text mode, on the step functions of vpmeter: taximeter --help
  *
- * Fare and phone number are typed, at a terminal or through a pipe; while the passenger decides, c cancels and l lists
- * what is unfinished; the receipt is printed when the capture is proven. For a firmware to take from here: take_payment
- * and advance (the ride), on_tick (keys and display while a call waits), vp_settle in main (start and idle time). */
+ * Fare and phone number are typed, at a terminal or through a pipe; c cancels while the passenger decides. To take from
+ * here for a firmware: take_payment and advance (the ride), on_tick (keys and display while a call waits), vp_settle in
+ * main (start and idle time). */
 #define _POSIX_C_SOURCE 200809L
 #include <inttypes.h>
 #include <poll.h>
@@ -17,7 +17,7 @@
 #include <vpmeter.h>
 
 #define MONEY "%7" PRId64 ".%02" PRId64
-enum { VAT_RATE = 1200, NO_KEY = 0, CTRL_C = 3 };
+enum { VAT_RATE = 1200 /* 12 % */, NO_KEY = 0, CTRL_C = 3 };
 
 /* A trip. Its name is the reference of its first payment request; a further request has a reference of its own. */
 struct trip {
@@ -29,7 +29,7 @@ struct trip {
 struct meter {
     vp_client *client;
     const char *language;
-    time_t began, shown;         /* when this payment began; the second that is on the display */
+    time_t began, shown;         /* when the ride's payment began, 0: no ride; the second that is on the display */
     int key;                     /* pressed while a call waited, not acted on yet */
     int offered;                 /* the key that acts on the call that waits: c ends it, g gives the payment up */
     int leaving;                 /* CTRL_C: what is recorded is finished after the next start */
@@ -41,15 +41,14 @@ struct meter {
 /* Single keys or whole lines. What was typed too early is dropped, so that a double press answers nothing. */
 static void single_keys(int on)
 {
-    const tcflag_t lines = ICANON | ECHO | ISIG;
     struct termios mode;
     if (tcgetattr(STDIN_FILENO, &mode) == 0) { /* a terminal */
-        mode.c_lflag = on ? mode.c_lflag & ~lines : mode.c_lflag | lines;
+        mode.c_lflag = on ? mode.c_lflag & ~(tcflag_t)(ICANON | ECHO | ISIG) : mode.c_lflag | ICANON | ECHO | ISIG;
         tcsetattr(STDIN_FILENO, TCSAFLUSH, &mode);
     }
 }
 
-/* A key of the ride, if there is one. A terminal's other keys are dropped, a script's are kept for the next question. */
+/* A key of the ride, if there is one. Others are dropped at a terminal, and left for the next question in a script. */
 static int get_key(void)
 {
     struct pollfd in = { STDIN_FILENO, POLLIN, 0 };
@@ -85,36 +84,31 @@ static void say(const struct meter *m, const char *format, ...)
     va_end(arguments);
 }
 
-static const char *state_name(int32_t state)
-{
-    static const char *const names[] = { "-", "recorded", "asked", "approved", "declined", "expired", "cancelled",
-                                         "not created", "unknown" };
-    return names[state >= VP_STATE_RECORDED && state <= VP_STATE_UNKNOWN ? state : 0];
-}
-
 static const char *driver_text(const struct meter *m, const vp_payment *p)
 {
     static char text[97];
     return vp_driver_text(p, m->language, text, sizeof text, NULL, NULL) == VP_OK ? text : "";
 }
 
-static const char *owed_text(uint32_t owed)
+/* "approved, owed: capture. Approved and secured. The passenger may leave." */
+static const char *describe(const struct meter *m, const vp_payment *p)
 {
-    static const char *const names[] = { "capture", "release", "receipt", "refund", "decision", "answer", "elsewhere",
+    static const char *const states[] = { "-", "recorded", "asked", "approved", "declined", "expired", "cancelled",
+                                          "not created", "unknown" };
+    static const char *const debts[] = { "capture", "release", "receipt", "refund", "decision", "answer", "elsewhere",
                                          "lost", "receipt refused" };
-    static char text[96];
-    unsigned bit;
-    text[0] = '\0';
-    for (bit = 0; bit < sizeof names / sizeof *names; bit++)
-        if (owed & (1u << bit))
-            strcat(strcat(text, text[0] == '\0' ? ", owed: " : " + "), names[bit]);
-    return text;
+    static char text[256];
+    unsigned i;
+    strcpy(text, states[p->state >= VP_STATE_RECORDED && p->state <= VP_STATE_UNKNOWN ? p->state : 0]);
+    for (i = 0; i < sizeof debts / sizeof *debts; i++)
+        if (p->owed & (1u << i)) /* VP_OWED_ */
+            strcat(strcat(text, strchr(text, ':') == NULL ? ", owed: " : " + "), debts[i]);
+    return strcat(strcat(text, ". "), driver_text(m, p));
 }
 
-static int32_t print_owed(void *m, const vp_payment *p)
+static int32_t print_payment(void *m, const vp_payment *p)
 {
-    say(m, "  %s" MONEY " %s  %s%s. %s", p->reference, p->amount / 100, p->amount % 100, p->currency,
-        state_name(p->state), owed_text(p->owed), driver_text(m, p));
+    say(m, "  %s" MONEY " %s  %s", p->reference, p->amount / 100, p->amount % 100, p->currency, describe(m, p));
     return 0;
 }
 
@@ -122,14 +116,18 @@ static void list_open(struct meter *m)
 {
     vp_filter open = VP_FILTER_INIT;
     open.which = VP_LIST_OPEN;
-    vp_list_payments(m->client, &open, print_owed, m, NULL);
+    vp_list_payments(m->client, &open, print_payment, m, NULL);
 }
 
 /* ---- Hooks: called by the library, on this thread ---- */
 
-static void on_payment(void *m, const vp_payment *p)
+static void on_payment(void *meter, const vp_payment *p)
 {
-    say(m, "  > %s%s. %s", state_name(p->state), owed_text(p->owed), driver_text(m, p));
+    struct meter *m = meter;
+    if (m->began == 0)
+        print_payment(m, p); /* of an earlier ride */
+    else
+        say(m, "  > %s", describe(m, p));
 }
 
 /* Comes at least once a second while a call waits. A passenger who sees nothing after a while must open the app. */
@@ -148,14 +146,14 @@ static int32_t on_tick(void *meter, const char *reference, uint32_t waited_ms)
         m->shown = now;
         if (p.message == VP_MSG_WAITING && now - m->began >= 15)
             p.message = VP_MSG_WAITING_OPEN_APP;
-        printf("%s%4ld s  %s. %s%s", m->before, (long)(now - m->began), state_name(p.state), driver_text(m, &p),
-               m->behind);
+        printf("%s%4ld s  %s%s%s", m->before, (long)(now - m->began), describe(m, &p),
+               m->offered == 'c' ? " [c: cancel]" : m->offered == 'g' ? " [g: give up]" : "", m->behind);
         fflush(stdout);
     }
     m->leaving = m->key == CTRL_C;
-    if (m->leaving || m->key == NO_KEY || m->key != m->offered)
-        return m->leaving ? VP_TICK_STOP_WAITING : VP_TICK_GO_ON;
-    return m->key == 'c' ? VP_TICK_STOP_WAITING : VP_TICK_GIVE_UP;
+    if (m->leaving || (m->key == 'c' && m->offered == 'c'))
+        return VP_TICK_STOP_WAITING;
+    return m->key == 'g' && m->offered == 'g' ? VP_TICK_GIVE_UP : VP_TICK_GO_ON;
 }
 
 /* ---- The ride ---- */
@@ -163,23 +161,26 @@ static int32_t on_tick(void *meter, const char *reference, uint32_t waited_ms)
 static void print_receipt(const struct meter *m, const struct trip *t, const vp_payment *p)
 {
     time_t now = time(NULL);
-    char date[32];
+    char date[32] = "";
     strftime(date, sizeof date, "%Y-%m-%d %H:%M", localtime(&now));
     say(m, "\n  Receipt %-11s%16s", t->number, date);
     say(m, "  %-25s" MONEY, t->line.name, t->line.total_excluding_vat / 100, t->line.total_excluding_vat % 100);
-    say(m, "  VAT %2d.%02d %%              " MONEY, VAT_RATE / 100, VAT_RATE % 100, t->line.vat / 100, t->line.vat % 100);
+    say(m, "  VAT %2d %%                 " MONEY, VAT_RATE / 100, t->line.vat / 100, t->line.vat % 100);
     say(m, "  Total %-19s" MONEY, p->currency, t->line.total / 100, t->line.total % 100);
     say(m, "  Vipps MobilePay %s%s\n", p->reference, p->owed & VP_OWED_RECEIPT ? "; in the app later" : "");
 }
 
 /* One step: the request first, then what the driver's key asks for, or else what `next_step` says. */
-static int32_t advance(struct meter *m, const struct trip *t, const vp_push_payment *request, vp_payment *p, vp_error *e)
+static int32_t advance(struct meter *m, struct trip *t, const vp_push_payment *request, vp_payment *p, vp_error *e)
 {
     int32_t code;
     m->offered = NO_KEY;
     if (p->state == 0)
         return vp_create_push_payment(m->client, request, 5000, p, e);
     if (p->next_step == VP_NEXT_CAPTURE) {
+        if (m->key == 'c' || m->key == 'g')
+            say(m, "The passenger was faster and has approved. Take no cash; the fare is captured.");
+        vp_capture(m->client, t->reference, t->line.total, VP_CAPTURE_FINAL, 0, p, e); /* on disk: may leave now */
         vp_post_receipt(m->client, t->reference, &t->receipt, 3000, p, e); /* a slow one is posted later */
         return vp_capture(m->client, t->reference, t->line.total, VP_CAPTURE_FINAL, 30000, p, e);
     }
@@ -192,10 +193,8 @@ static int32_t advance(struct meter *m, const struct trip *t, const vp_push_paym
         m->offered = 'g';
     } else
         say(m, "Cancelling. Take no cash yet.");
-    m->key = NO_KEY;
-    code = vp_cancel(m->client, t->reference, VP_CANCEL_IF_NOT_APPROVED, 10000, p, e);
-    if (code == VP_ERR_ALREADY_APPROVED)
-        say(m, "The passenger was faster and has approved. Take no cash; the fare is captured.");
+    code = vp_cancel(m->client, t->reference, VP_CANCEL_IF_NOT_APPROVED, 5000, p, e);
+    m->key = code == VP_ERR_ALREADY_APPROVED ? 'c' : NO_KEY;
     return code;
 }
 
@@ -213,13 +212,12 @@ static void take_payment(struct meter *m, struct trip *t, const char *phone)
     request.trip = t->name;
     request.phone = phone;
     request.description = t->line.name;
-    m->began = time(NULL);
-    m->key = NO_KEY;
+    m->began = time(NULL), m->key = NO_KEY;
     single_keys(1);
     do {
         code = advance(m, t, &request, &p, &e);
         if (code < 0)
-            say(m, "  (%s: %s %s)", vp_status_name(code), e.field, e.message);
+            say(m, "  (%s%s%s: %s)", vp_status_name(code), e.field[0] ? ", " : "", e.field, e.message);
         /* Network and unknown outcomes pass; for mistakes, configuration and storage nobody need wait. */
     } while (p.verdict == VP_VERDICT_WAIT && (code >= 0 || (code <= VP_ERR_NETWORK && code > VP_ERR_STORAGE))
              && !m->leaving);
@@ -264,7 +262,7 @@ static void begin_trip(struct trip *t, int64_t fare, const char *counter)
     sprintf(t->number, "%06ld", f != NULL && fputc('.', f) != EOF ? ftell(f) : 0);
     if (f != NULL)
         fclose(f);
-    strftime(date, sizeof date, "%y%m%d%H%M%S", gmtime(&now));
+    strftime(date, sizeof date, "%Y%m%d%H%M%S", gmtime(&now));
     sprintf(t->name, "taxi-1-%s-%s", date, t->number);
     strcpy(t->reference, t->name);
     t->line.total = fare;
@@ -310,29 +308,31 @@ int main(int argc, char **argv)
     struct trip t = { "", "", "", VP_ORDER_LINE_INIT, VP_RECEIPT_INIT };
     vp_hooks hooks = VP_HOOKS_INIT;
     vp_error e = VP_ERROR_INIT;
-    char counter[256], answer[80];
+    char counter[256], answer[80] = "";
 
     if (!read_settings(argv))
-        return printf("taximeter [--url URL] [--ca-file PEM] [--journal DIR] [--language nb|da|fi|sv|en]\n"
-                      "or VPMETER_URL, _CA_FILE, _JOURNAL_DIR, _LANGUAGE in the environment, and with them\n"
+        return printf("usage: taximeter [--url URL] [--ca-file PEM] [--journal DIR] [--language nb|da|fi|sv|en]\n"
+                      "or VPMETER_URL, _CA_FILE, _JOURNAL_DIR, _LANGUAGE in the environment, and besides\n"
                       "VPMETER_MSN, _CLIENT_ID, _CLIENT_SECRET, _SUBSCRIPTION_KEY. Defaults: the simulator's.\n"),
                argc != 2 || strcmp(argv[1], "--help") != 0;
     hooks.user = &meter, hooks.on_payment = on_payment, hooks.on_tick = on_tick;
-    config.hooks = &hooks, config.market = "NO", config.device = "taxi-1";
+    config.hooks = &hooks, config.market = "NO", config.device = "taxi-1", config.system_name = "taximeter.c";
     if (vp_client_open(&config, &meter.client, &e) != VP_OK)
-        return fprintf(stderr, "%s: %s %s\n", vp_status_name(e.code), e.field, e.message), 1;
+        return fprintf(stderr, "%s, %s: %s\n", vp_status_name(e.code), e.field, e.message), 1;
     setvbuf(stdin, NULL, _IONBF, 0); /* so that poll() sees all that is there */
     if (isatty(STDOUT_FILENO))
-        meter.before = "\r\033[K", meter.behind = "  [c] [l]";
+        meter.before = "\r\033[K", meter.behind = "";
     t.line.id = "ride", t.line.name = "Taxi ride", t.line.vat_rate = VAT_RATE;
     t.receipt.lines = &t.line, t.receipt.line_count = 1, t.receipt.receipt_number = t.number;
     snprintf(counter, sizeof counter, "%s.trips", config.journal_dir);
 
     while (!meter.leaving) {
-        list_open(&meter); /* what a power cut or the network has left: now, and in idle time */
-        if (vp_settle(meter.client, 10000, NULL, NULL, NULL) != VP_OK)
+        meter.began = 0;
+        if (vp_settle(meter.client, 5000, NULL, NULL, NULL) != VP_OK) /* at the start, and in idle time */
             list_open(&meter);
-        if (!ask("\nFare in kroner (a: again, l: list, q: quit): ", answer, sizeof answer) || strcmp(answer, "q") == 0)
+        else if (answer[0] == 'l')
+            printf("Nothing is unfinished.\n");
+        if (!ask("\nFare (a: same trip again, l: list, q: quit): ", answer, sizeof answer) || strcmp(answer, "q") == 0)
             break;
         if (strcmp(answer, "a") == 0 && t.name[0] != '\0') /* the same trip with another number */
             vp_next_reference(t.reference, t.reference, sizeof t.reference, NULL, NULL);
