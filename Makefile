@@ -4,6 +4,7 @@
 #   make install   the same into DESTDIR/PREFIX
 #   make header    include/vpmeter.h from the Rust sources
 #   make size      stripped sizes, and the memory of examples-c/minimal.c after its ride
+#   make crash-matrix   kills the library in every moment of a ride; writes docs/crash-matrix.md
 #   make clean
 
 VERSION := 0.1.0
@@ -29,11 +30,12 @@ EXAMPLES := minimal taximeter
 
 all: lib examples
 
-# Cargo knows what is stale; what is copied here is always what it has just built.
+# Cargo knows what is stale; what is copied here is always what it has just built. Renamed into place: a program that runs
+# with the old one keeps it.
 lib: | toolchain
 	@$(CARGO) build $(CARGO_FLAGS) --release -p vpmeter
 	@mkdir -p $(BUILD)/include
-	@cp target/release/libvpmeter.so $(LIB)
+	@cp target/release/libvpmeter.so $(LIB).new && mv -f $(LIB).new $(LIB)
 	@ln -sf libvpmeter.so.$(VERSION) $(BUILD)/libvpmeter.so.$(SOVERSION)
 	@ln -sf libvpmeter.so.$(SOVERSION) $(BUILD)/libvpmeter.so
 	@CC="$(CC)" sh tools/localise-archive.sh target/release/libvpmeter.a $(BUILD)/libvpmeter.a
@@ -67,7 +69,7 @@ demo: examples simulator
 
 test: lint test-rust test-simulator test-abi test-python
 
-lint: | toolchain
+lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
 
 test-rust: | toolchain
@@ -88,10 +90,26 @@ test-python: lib simulator
 size: examples simulator
 	@$(PYTHON) tools/size.py --build $(BUILD) --simulator $(SIMULATOR)
 
+# A meter that is going to be killed, and what kills it: all of it, or a part for every day.
+.PHONY: crash-meter crash-matrix test-crash
+crash-meter: lib
+	@$(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include tests/c/crash_meter.c -o $(BUILD)/crash_meter -L$(BUILD) -lvpmeter
+
+crash-matrix: crash-meter simulator
+	@$(PYTHON) tools/crash_matrix.py --build $(BUILD) --simulator $(SIMULATOR) --doc docs/crash-matrix.md
+
+test-crash: crash-meter simulator
+	@sh tools/stage.sh "crash matrix, thinned" $(PYTHON) tools/crash_matrix.py --thin --build $(BUILD) --simulator $(SIMULATOR)
+
 # Says what is missing instead of failing in the middle.
 .PHONY: toolchain
 toolchain:
-	@sh tools/toolchain.sh "$(CARGO)" "$(CC)" "$(CXX)" "$(PYTHON)"
+	@sh tools/toolchain.sh "$(CARGO)" "$(CC)" "$(PYTHON)"
+
+# The header is C++ too, which one test compiles.
+.PHONY: toolchain-tests
+toolchain-tests: | toolchain
+	@sh tools/toolchain-tests.sh "$(CXX)"
 
 clean:
 	$(CARGO) clean

@@ -7,14 +7,15 @@
  * A ride in ten lines
  *
  *   rc = vp_create_push_payment(client, &request, 5000, &payment, &error);
- *   while (payment.next_step == VP_NEXT_POLL)
+ *   while (payment.next_step == VP_NEXT_POLL && (rc >= 0 || rc <= VP_ERR_NETWORK))
  *       rc = vp_poll(client, request.reference, 1000, &payment, &error);
  *   if (payment.next_step == VP_NEXT_CAPTURE)
  *       rc = vp_capture(client, request.reference, request.amount, VP_CAPTURE_FINAL, 10000, &payment, &error);
  *   if (vp_driver_text(&payment, "nb", text, sizeof text, 0, 0) == VP_OK)
  *       show(payment.verdict, text);
  *
- * where `payment` was set to VP_PAYMENT_INIT before. Or all of it in one call: vp_run_ride. After a restart, and in idle
+ * where `payment` was set to VP_PAYMENT_INIT before. (The loop ends on the caller's mistakes and on configuration, -1 to
+ * -39: those do not go away by asking again.) Or all of it in one call: vp_run_ride. After a restart, and in idle
  * time: vp_settle. Loops run on `next_step`; the driver is told `verdict`; `rc` and `error` are for the log.
  *
  * Results: what must the caller do?
@@ -42,7 +43,8 @@
  *   is the default of every member. New versions append members, and the library reads and writes no further than
  *   `struct_size`. Members called `reserved` stay zero.
  * - Out-parameters come last, are called `out_...`, and are written only if the function returns VP_OK; but `out_payment`
- *   is filled whenever the payment has a record, `out_error` always, `out_needed` also if the buffer was too small.
+ *   is emptied first and filled whenever the payment has a record, `out_error` is filled always, and `out_needed` also if
+ *   the buffer was too small.
  * - Every function that sends writes what it is going to do into the journal first, then works on it for `wait_ms`. A
  *   request in flight is not torn but carried to its own limit, so a call takes `wait_ms` + `request_ms` (of vp_config)
  *   at most, and on top what the storage takes to sync and the callbacks take to return. With `wait_ms` 0 it records,
@@ -434,6 +436,15 @@
 /* Captured, and what was approved beyond it is released. */
 #define VP_MSG_RELEASED_REST 18
 
+/* The passenger has approved; the capture is not recorded yet. */
+#define VP_MSG_APPROVED 19
+
+/* The servers did not take the payment request. */
+#define VP_MSG_NOT_ACCEPTED 20
+
+/* The request is with the passenger, but there is no contact with the servers. */
+#define VP_MSG_NO_CONTACT 21
+
 /* ---- Units of a quantity: vp_order_line.unit ---- */
 
 /* Pieces. */
@@ -615,10 +626,15 @@ typedef struct vp_payment {
     char psp_reference[64];
     /* The trip given at create; empty: none. */
     char trip[64];
+    /*
+     * Why a human must decide (VP_OWED_DECISION), or why money is lost (VP_OWED_LOST); English, for the office. What is
+     * longer than 95 bytes is cut.
+     */
+    char reason[96];
 } vp_payment;
 #define VP_PAYMENT_INIT \
     { sizeof(vp_payment), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, \
-      { 0 }, { 0 } }
+      { 0 }, { 0 }, { 0 } }
 
 /*
  * Callbacks, all optional. They run on the thread that called the library, with no lock held; a client that is shared

@@ -105,6 +105,12 @@ pub const VP_MSG_DECISION_OWED: i32 = 16;
 pub const VP_MSG_REFUNDED: i32 = 17;
 /// Captured, and what was approved beyond it is released.
 pub const VP_MSG_RELEASED_REST: i32 = 18;
+/// The passenger has approved; the capture is not recorded yet.
+pub const VP_MSG_APPROVED: i32 = 19;
+/// The servers did not take the payment request.
+pub const VP_MSG_NOT_ACCEPTED: i32 = 20;
+/// The request is with the passenger, but there is no contact with the servers.
+pub const VP_MSG_NO_CONTACT: i32 = 21;
 
 /// A payment at one moment. Filled whenever the reference has a record, whatever the function returned: when the
 /// outcome is unknown it is needed most. Without a record it is emptied (all zero but `struct_size`), so it never shows the
@@ -160,11 +166,14 @@ pub struct vp_payment {
     pub psp_reference: [c_char; 64],
     /// The trip given at create; empty: none.
     pub trip: [c_char; 64],
+    /// Why a human must decide (VP_OWED_DECISION), or why money is lost (VP_OWED_LOST); English, for the office. What is
+    /// longer than 95 bytes is cut.
+    pub reason: [c_char; 96],
 }
 
 // SAFETY: repr(C), begins with its size, and all zeros are a value of it: integers and characters.
 unsafe impl CStruct for vp_payment {
-    const FIRST_SIZE: usize = 328;
+    const FIRST_SIZE: usize = 424;
 }
 
 /// One entry of the servers' log of a payment.
@@ -234,6 +243,7 @@ impl vp_payment {
             reference: fixed(&s.reference),
             psp_reference: fixed(&s.psp_reference),
             trip: fixed(&s.trip),
+            reason: fixed(&s.reason),
         }
     }
 }
@@ -274,6 +284,9 @@ pub fn message_number(message: Message) -> i32 {
         Message::DecisionOwed => VP_MSG_DECISION_OWED,
         Message::Refunded => VP_MSG_REFUNDED,
         Message::ReleasedRest => VP_MSG_RELEASED_REST,
+        Message::Approved => VP_MSG_APPROVED,
+        Message::NotAccepted => VP_MSG_NOT_ACCEPTED,
+        Message::NoContact => VP_MSG_NO_CONTACT,
     }
 }
 
@@ -285,7 +298,7 @@ pub fn message_of(number: i32) -> Option<Message> {
 
 const _: () = {
     use std::mem::offset_of;
-    assert!(size_of::<vp_payment>() == 328);
+    assert!(size_of::<vp_payment>() == 424);
     assert!(offset_of!(vp_payment, closed) == 28);
     assert!(offset_of!(vp_payment, requests) == 36);
     assert!(offset_of!(vp_payment, amount) == 40);
@@ -295,6 +308,7 @@ const _: () = {
     assert!(offset_of!(vp_payment, reference) == 128);
     assert!(offset_of!(vp_payment, psp_reference) == 200);
     assert!(offset_of!(vp_payment, trip) == 264);
+    assert!(offset_of!(vp_payment, reason) == 328);
     assert!(size_of::<vp_event>() == 184);
     assert!(offset_of!(vp_event, amount) == 8);
     assert!(offset_of!(vp_event, timestamp) == 16);

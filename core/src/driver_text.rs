@@ -94,6 +94,12 @@ pub enum Message {
     Refunded,
     /// Captured, and what was approved beyond it is released.
     ReleasedRest,
+    /// The passenger has approved; the capture is not recorded yet.
+    Approved,
+    /// The servers did not take the payment request.
+    NotAccepted,
+    /// The request is with the passenger, but there is no contact with the servers.
+    NoContact,
 }
 
 impl Message {
@@ -117,6 +123,9 @@ impl Message {
         Message::DecisionOwed,
         Message::Refunded,
         Message::ReleasedRest,
+        Message::Approved,
+        Message::NotAccepted,
+        Message::NoContact,
     ];
 }
 
@@ -268,6 +277,27 @@ fn in_all_languages(message: Message) -> InAll {
             sv: "Betalt. Resten har frigjorts till passageraren.",
             en: "Paid. The rest is released to the passenger.",
         },
+        Message::Approved => InAll {
+            nb: "Godkjent. Ikke ta annen betaling.",
+            da: "Godkendt. Tag ikke anden betaling.",
+            fi: "Hyväksytty. Älä ota muuta maksua.",
+            sv: "Godkänt. Ta ingen annan betalning.",
+            en: "Approved. Take no other payment.",
+        },
+        Message::NotAccepted => InAll {
+            nb: "Forespørselen ble ikke godtatt. Ta annen betaling og si fra til kontoret.",
+            da: "Anmodningen blev ikke accepteret. Tag anden betaling, og sig det til kontoret.",
+            fi: "Maksupyyntöä ei hyväksytty. Ota muu maksu ja kerro toimistolle.",
+            sv: "Begäran godtogs inte. Ta annan betalning och säg till kontoret.",
+            en: "The request was not accepted. Take another payment and tell the office.",
+        },
+        Message::NoContact => InAll {
+            nb: "Ingen dekning. Vent, ikke ta annen betaling. Prøver igjen.",
+            da: "Ingen forbindelse. Vent, tag ikke anden betaling. Prøver igen.",
+            fi: "Ei yhteyttä. Odota, älä ota muuta maksua. Yritetään uudelleen.",
+            sv: "Ingen täckning. Vänta, ta ingen annan betalning. Försöker igen.",
+            en: "No network. Wait, take no other payment. Trying again.",
+        },
     }
 }
 
@@ -297,7 +327,7 @@ mod tests {
     fn no_two_messages_read_the_same() {
         for &language in Language::ALL {
             let texts: HashSet<_> = Message::ALL.iter().map(|&m| text(language, m)).collect();
-            assert_eq!(texts.len(), 18);
+            assert_eq!(texts.len(), Message::ALL.len());
         }
     }
 

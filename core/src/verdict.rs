@@ -130,7 +130,7 @@ pub fn owed_of(p: &Payment) -> u32 {
     set(r.open_refund().is_some(), owed::REFUND);
     set(!r.decision.is_empty(), owed::DECISION);
     set(
-        open_cancel
+        (open_cancel && (p.course.create_may_have_left || r.create.progress == Progress::Done))
             || (r.create.progress.is_owed() && p.course.create_may_have_left)
             || p.course.accepted_at.is_some(),
         owed::ANSWER,
@@ -189,7 +189,13 @@ pub fn judge(p: &Payment) -> Judgement {
         if r.open_capture().is_some() {
             (SecuredLeave, Settle, Message::Secured)
         } else {
-            (Wait, Capture, Message::AlreadyApproved)
+            let late = matches!(&r.withdraw, Some(w) if !w.progress.is_owed());
+            let message = if late {
+                Message::AlreadyApproved
+            } else {
+                Message::Approved
+            };
+            (Wait, Capture, message)
         }
     } else if r.is_called_off() {
         (Wait, Settle, Message::UnknownStillChecking)
@@ -197,6 +203,7 @@ pub fn judge(p: &Payment) -> Judgement {
         let message = match state {
             State::Recorded => Message::NotSentYet,
             State::Unknown => Message::UnknownStillChecking,
+            _ if out_of_contact(p) => Message::NoContact,
             _ => Message::Waiting,
         };
         (Wait, Poll, message)
@@ -207,6 +214,12 @@ pub fn judge(p: &Payment) -> Judgement {
         owed: bits,
         message,
     }
+}
+
+/// Two reads in a row that did not reach the servers.
+fn out_of_contact(p: &Payment) -> bool {
+    let last = p.course.last.as_ref().map(|r| r.code);
+    p.course.tries >= 2 && matches!(last, Some(Code::Network | Code::Unavailable))
 }
 
 fn message_of_dead(p: &Payment, state: State) -> Message {
@@ -222,7 +235,7 @@ fn message_of_dead(p: &Payment, state: State) -> Message {
                 Some(Code::CustomerNotFound) => Message::CustomerUnreachable,
                 Some(Code::PushNotAllowed) => Message::PushNotAllowed,
                 Some(Code::NotApproved | Code::Interrupted | Code::Network) => Message::Cancelled,
-                _ => Message::TechnicalProblem,
+                _ => Message::NotAccepted,
             }
         }
         _ => Message::Cancelled,

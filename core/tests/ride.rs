@@ -788,7 +788,15 @@ fn funds_unavailable_and_capture_failed_stay_owed() {
     m.model.fault("capture", Fault::Status(status, body));
     let o = m.client.capture(R, FARE, 1, true, MINUTE);
     assert_eq!(code(&o), Code::FundsUnavailable);
-    assert_ne!(o.payment.unwrap().owed & owed::CAPTURE, 0);
+    let p = o.payment.unwrap();
+    assert_ne!(p.owed & owed::CAPTURE, 0);
+    assert_eq!(p.verdict, Verdict::AskOffice, "nothing is secured any more");
+    // The bank has money after all: the same key.
+    assert_eq!(code(&m.client.capture(R, FARE, 1, true, MINUTE)), Code::Ok);
+    assert_eq!(
+        m.client.known_payment(R).payment.unwrap().verdict,
+        Verdict::PaidLeave
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod model;
 
 use model::{push, Meter};
 use vpmeter_core::driver_text::{text, Language};
+use vpmeter_core::error::{Code, Report};
 use vpmeter_core::payment::{
     Aggregate, Cancel, Lost, Movement, Now, Payment, Progress, Record, Refusal, State,
 };
@@ -80,6 +81,11 @@ const ROWS: &[Row] = &[
         p.course.create_may_have_left = true
     }),
     ("waiting for the passenger", created),
+    ("waiting, no contact with the servers", |p| {
+        created(p);
+        p.course.tries = 2;
+        p.course.last = Some(Report::new(Code::Network, ""));
+    }),
     ("refused: no such customer", |p| {
         p.record.create.progress = refused(-71)
     }),

@@ -151,7 +151,7 @@ fn opening_and_closing_are_refused_inside() {
 
 #[test]
 fn an_old_program_is_told_its_own_size_and_not_more_than_ours() {
-    for (said, told) in [(328, 328), (4_000, 328)] {
+    for (said, told) in [(424, 424), (4_000, 424)] {
         let host = RefCell::new(Host::default());
         let mut hooks = hooks(&host);
         hooks.on_payment = Some(on_payment);

@@ -141,7 +141,7 @@ fn the_driver_reads_every_message() {
     let mut needed = 0;
     // SAFETY: good pointers and true sizes.
     unsafe {
-        for message in VP_MSG_WAITING..=VP_MSG_RELEASED_REST {
+        for message in VP_MSG_WAITING..=VP_MSG_NO_CONTACT {
             payment.message = message;
             for language in [c"nb", c"da", c"fi", c"sv", c"en", c"xx"] {
                 let out = buffer.as_mut_ptr();

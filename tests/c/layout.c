@@ -29,7 +29,7 @@ AT(vp_error, field, 32);
 AT(vp_error, message, 64);
 AT(vp_error, trace_id, 224);
 
-SIZE(vp_payment, 328);
+SIZE(vp_payment, 424);
 AT(vp_payment, struct_size, 0);
 AT(vp_payment, state, 4);
 AT(vp_payment, verdict, 8);
@@ -54,6 +54,7 @@ AT(vp_payment, currency, 120);
 AT(vp_payment, reference, 128);
 AT(vp_payment, psp_reference, 200);
 AT(vp_payment, trip, 264);
+AT(vp_payment, reason, 328);
 
 SIZE(vp_event, 184);
 AT(vp_event, struct_size, 0);

@@ -54,6 +54,8 @@ pub struct Snapshot {
     pub bytes_received: u64,
     /// Closed: nothing is left to do.
     pub closed: bool,
+    /// Why a human must decide, or why money is lost; empty otherwise.
+    pub reason: String,
 }
 
 /// The customer's time (ePayment API guide, timeouts): ten minutes from create.
@@ -93,6 +95,11 @@ impl Snapshot {
             bytes_sent: r.bytes_sent,
             bytes_received: r.bytes_received,
             closed: r.closed_at != 0,
+            reason: match (&r.lost, r.decision.as_str()) {
+                (_, why) if !why.is_empty() => why.to_string(),
+                (Some(lost), _) => lost.reason.clone(),
+                (None, _) => String::new(),
+            },
         }
     }
 
@@ -122,6 +129,7 @@ impl Snapshot {
             bytes_sent: 0,
             bytes_received: 0,
             closed: false,
+            reason: "the record is damaged and was set aside".into(),
         }
     }
 }

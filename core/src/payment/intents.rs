@@ -172,6 +172,13 @@ impl Record {
             return Err(wrong_state("nothing waits for a decision"));
         }
         match decision {
+            Decision::Capture if self.open_capture().is_some() => {
+                self.decision.clear();
+                Ok(self.open_capture())
+            }
+            Decision::GiveUp if self.open_capture().is_some() => Err(wrong_state(
+                "a capture of this payment is still open: write it off, or go on trying",
+            )),
             Decision::Capture => {
                 // A capture was refused, or an approval came too late: what is asked now is a capture of its own.
                 if self.release_was_refused() {

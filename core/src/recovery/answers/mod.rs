@@ -344,6 +344,7 @@ impl Payment {
         };
         if moved - baseline >= movement.amount {
             movement.progress = Progress::Done;
+            self.record.decision.clear();
             self.operation_over(Unsaved::Must);
         } else if old && m.now.wall - movement.asked_at > OLD_MS {
             // An old intent is not sent again before the event log was read.

@@ -4,7 +4,7 @@ use super::{is_configuration, unreadable, Moment};
 use crate::error::{Cause, Code, Report};
 use crate::payment::{Payment, Progress, Refusal};
 use crate::receipt::same_as_posted;
-use crate::retry::{pause, Answer};
+use crate::retry::{bad_answer, pause, Answer};
 use crate::vipps::order_management::parse_order;
 
 impl Payment {
@@ -17,7 +17,7 @@ impl Payment {
             // Not the servers' word for it (an id as a JSON string): the order tells.
             Answer::Done(_) => {
                 self.course.receipt_conflict = true;
-                self.receipt_later(unreadable(), None, m);
+                self.receipt_later(bad_answer(), None, m);
             }
             Answer::Refused(r) if r.http_status == 409 => self.course.receipt_conflict = true,
             Answer::Refused(r) if r.http_status == 403 => self.receipt_stop(r),

@@ -6,6 +6,9 @@ use crate::payment::{Lost, Operation, Payment, Progress, Refusal, Unsaved};
 use crate::reference::KeyOf;
 use crate::retry::{after_refusal, AfterRefusal};
 
+/// "Funds unavailable": retry with the same key, or contact the customer (ePayment API guide, errors).
+const FUNDS_UNAVAILABLE: i32 = 6260;
+
 impl Payment {
     /// A read has shown that a refused operation did nothing.
     pub(super) fn after_refusal(&mut self, operation: Operation, report: Report, m: Moment) {
@@ -15,7 +18,14 @@ impl Payment {
         match after_refusal(operation, &report) {
             AfterRefusal::SameKey => self.step_back(report, None, m),
             AfterRefusal::Blocked => {
-                self.new_attempt(operation, &report);
+                if report.vipps_code == FUNDS_UNAVAILABLE {
+                    // The bank has released the money: nothing is secured any more. It goes on being tried with the same
+                    // key, but the passenger must be asked.
+                    self.record.decision = "the bank has released the money".into();
+                    self.must_save();
+                } else {
+                    self.new_attempt(operation, &report);
+                }
                 self.stop(report);
             }
             AfterRefusal::NewAttempt => {
