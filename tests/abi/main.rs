@@ -5,6 +5,16 @@
 
 mod common;
 
+mod bad_answers;
+mod bad_input;
+mod callbacks;
+mod examples;
+mod header;
 mod kill;
+mod libraries;
 mod lost_answers;
+mod memory;
+mod office;
 mod rides;
+mod secrets;
+mod threads;

@@ -31,6 +31,7 @@ static void *thread_main(void *argument)
         line_free(&worker->job);
         pthread_mutex_lock(&worker->lock);
         worker->has_job = 0;
+        pthread_cond_broadcast(&worker->wake);
     }
     pthread_mutex_unlock(&worker->lock);
     return NULL;
@@ -51,11 +52,12 @@ static void hand_over(struct line *line)
             bench_broken("no thread", line->command);
     }
     pthread_mutex_lock(&worker->lock);
-    if (worker->has_job)
-        bench_broken("the thread is busy", line->command);
+    /* Its last result may be out before it is ready again. */
+    while (worker->has_job)
+        pthread_cond_wait(&worker->wake, &worker->lock);
     worker->job = *line;
     worker->has_job = 1;
-    pthread_cond_signal(&worker->wake);
+    pthread_cond_broadcast(&worker->wake);
     pthread_mutex_unlock(&worker->lock);
 }
 
@@ -69,7 +71,7 @@ static void clean_up(void)
             continue;
         pthread_mutex_lock(&worker->lock);
         worker->ends = 1;
-        pthread_cond_signal(&worker->wake);
+        pthread_cond_broadcast(&worker->wake);
         pthread_mutex_unlock(&worker->lock);
         pthread_join(worker->thread, NULL);
     }

@@ -53,7 +53,10 @@ const char *name_of_message(int32_t message)
                                         "UNKNOWN_STILL_CHECKING",
                                         "DECISION_OWED",
                                         "REFUNDED",
-                                        "RELEASED_REST"};
+                                        "RELEASED_REST",
+                                        "APPROVED",
+                                        "NOT_ACCEPTED",
+                                        "NO_CONTACT"};
     return pick(names, COUNT(names), message);
 }
 

@@ -272,7 +272,13 @@ impl Driver {
 
     /// Closes everything and ends in good order.
     #[track_caller]
-    pub fn quit(mut self) -> Vec<Reply> {
+    pub fn quit(self) {
+        self.quit_with(String::new);
+    }
+
+    /// The same; `why` explains an exit code that is not 0.
+    #[track_caller]
+    pub fn quit_with(mut self, why: impl Fn() -> String) {
         self.write("quit");
         drop(self.stdin.take());
         let start = Instant::now();
@@ -283,12 +289,7 @@ impl Driver {
                 None => std::thread::sleep(Duration::from_millis(2)),
             }
         };
-        assert!(status.success(), "{status}: {}", self.complaints());
-        assert_eq!(self.complaints(), "", "stderr");
-        while let Ok(line) = self.lines.recv_timeout(HANGS) {
-            self.take(&line);
-        }
-        std::mem::take(&mut self.events)
+        assert!(status.success(), "{status}: {}{}", self.complaints(), why());
     }
 }
 

@@ -1,0 +1,454 @@
+/* A taxi meter that is going to be killed: makes the calls of one ride, and writes what it was told to a log that
+ * survives it.
+ *
+ *   crash_meter NAME=VALUE... -- STEP...
+ *
+ *   url= control= ca= journal= log= ref=   where, and which payment
+ *   then=capture|hold  amount=N  receipt=N (its total; 0: none)  request_ms=N
+ *   drag=N             moved time takes real time too: half a second of it N milliseconds
+ *   gate=N             stand still as soon as fault rule N of the simulator has fired, and wait for the SIGKILL
+ *
+ *   ride  create  poll:MS  receipt  capture:AMOUNT:NTH:open|final  cancel:if|giveup|rest  refund:AMOUNT:NTH  events
+ *   settle:MS          vp_settle
+ *   decided            ends the program if nothing is left for the driver to decide
+ *   known:REF          vp_known_payment
+ *
+ * A call that is not done yet is made again, a few times, as a driver would. Time is moved, not waited for: what the
+ * library sleeps is added to the simulator's clock. */
+#define _POSIX_C_SOURCE 200809L
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "vpmeter.h"
+
+/* A slice of waiting, 100 ms for the library, takes this long here: fewer requests to the control port. */
+#define STRIDE_MS 500
+/* Whatever happens, this process does not live longer, seconds. */
+#define LIFETIME_S 120
+#define PRESSES 4
+
+static struct {
+    const char *url;
+    const char *control;
+    const char *ca;
+    const char *journal;
+    const char *log;
+    const char *ref;
+    const char *then;
+    int64_t amount;
+    int64_t receipt;
+    uint32_t request_ms;
+    int gate;
+    int drag;
+} plan = { NULL, NULL, NULL, NULL, NULL, NULL, "capture", 24900, 0, 300, 0, 0 };
+
+static vp_client *client;
+static vp_payment payment = VP_PAYMENT_INIT;
+static vp_error error = VP_ERROR_INIT;
+static int log_file = -1;
+static int step;
+
+static void broken(const char *what, const char *detail)
+{
+    fprintf(stderr, "crash_meter: %s: %s\n", what, detail);
+    exit(70);
+}
+
+/* ---- The simulator's control port ---- */
+
+static int wire = -1;
+static char answer[65536];
+
+static int connect_wire(void)
+{
+    const char *colon = strrchr(plan.control, ':');
+    struct sockaddr_in to;
+    memset(&to, 0, sizeof to);
+    to.sin_family = AF_INET;
+    to.sin_port = htons((uint16_t)(colon == NULL ? 0 : atoi(colon + 1)));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    wire = socket(AF_INET, SOCK_STREAM, 0);
+    return wire >= 0 && connect(wire, (struct sockaddr *)&to, sizeof to) == 0;
+}
+
+static long content_length(const char *head)
+{
+    const char *field = strstr(head, "ontent-length: ");
+    if (field == NULL)
+        field = strstr(head, "ontent-Length: ");
+    return field == NULL ? -1 : strtol(field + 15, NULL, 10);
+}
+
+/* One request on a kept connection; the body of its answer. */
+static char *ask(const char *method, const char *path, const char *body)
+{
+    char text[512];
+    size_t length = 0;
+    char *end = NULL;
+    long rest = 1;
+    int count = snprintf(text, sizeof text,
+                         "%s /_sim/%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                         "Content-Length: %u\r\n\r\n%s",
+                         method, path, (unsigned)strlen(body), body);
+    if (wire < 0 && !connect_wire())
+        broken("no connection to the control port", plan.control);
+    if (send(wire, text, (size_t)count, MSG_NOSIGNAL) != count)
+        broken("the control port does not listen", path);
+    while (end == NULL || rest > 0) {
+        ssize_t got = recv(wire, answer + length, sizeof answer - 1 - length, 0);
+        if (got <= 0)
+            broken("the control port does not answer", path);
+        length += (size_t)got;
+        answer[length] = '\0';
+        if (end == NULL && (end = strstr(answer, "\r\n\r\n")) != NULL)
+            end += 4;
+        if (end != NULL)
+            rest = content_length(answer) - (long)(length - (size_t)(end - answer));
+    }
+    return end;
+}
+
+static int64_t number_after(const char *text, const char *name)
+{
+    const char *field = strstr(text, name);
+    if (field == NULL)
+        broken("the simulator's answer has no", name);
+    return strtoll(field + strlen(name), NULL, 10);
+}
+
+/* ---- Time ---- */
+
+static int64_t offset_ms;
+
+static int64_t read_clock(clockid_t which)
+{
+    struct timespec now;
+    clock_gettime(which, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + offset_ms;
+}
+
+/* Stands still once the fault has fired. */
+static void pass_gate(void)
+{
+    char *rule;
+    char id[32];
+    if (plan.gate == 0)
+        return;
+    snprintf(id, sizeof id, "\"id\":%d,", plan.gate);
+    for (rule = strtok(ask("GET", "faults", ""), "}"); rule != NULL; rule = strtok(NULL, "}")) {
+        if (strstr(rule, id) == NULL || number_after(rule, "\"fired\":") == 0)
+            continue;
+        for (;;)
+            pause();
+    }
+}
+
+static int64_t wall_ms(void *user)
+{
+    (void)user;
+    pass_gate();
+    return read_clock(CLOCK_REALTIME);
+}
+
+static int64_t monotonic_ms(void *user)
+{
+    (void)user;
+    pass_gate();
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+static void sleep_ms(void *user, uint32_t ms)
+{
+    char body[64];
+    int64_t stride = ms < 100 ? (int64_t)ms : STRIDE_MS;
+    (void)user;
+    pass_gate();
+    snprintf(body, sizeof body, "{\"advance_ms\":%" PRId64 "}", stride);
+    number_after(ask("POST", "clock", body), "\"offset_ms\":");
+    offset_ms += stride;
+    if (plan.drag > 0 && stride == STRIDE_MS) {
+        struct timespec span = { 0, 0 };
+        span.tv_nsec = (long)plan.drag * 1000000;
+        nanosleep(&span, NULL);
+    }
+}
+
+/* ---- The log: whole lines, so that what was told before a SIGKILL is known ---- */
+
+static void say(const char *format, ...)
+{
+    char line[1024];
+    va_list values;
+    int count = snprintf(line, sizeof line, "at=%" PRId64 " step=%d ", read_clock(CLOCK_REALTIME), step);
+    va_start(values, format);
+    count += vsnprintf(line + count, sizeof line - (size_t)count - 1, format, values);
+    va_end(values);
+    line[count++] = '\n';
+    if (write(log_file, line, (size_t)count) != count)
+        broken("the log cannot be written", plan.log);
+}
+
+static void say_payment(const char *kind, const char *call, int32_t code, const char *ref, const vp_payment *p)
+{
+    say("kind=%s call=%s code=%" PRId32 " cause=%" PRId32 " ref=%s state=%" PRId32 " verdict=%" PRId32 " next=%" PRId32
+        " owed=%" PRIu32 " closed=%" PRId32 " authorized=%" PRId64 " captured=%" PRId64 " cancelled=%" PRId64
+        " refunded=%" PRId64,
+        kind, call, code, error.cause, ref, p->state, p->verdict, p->next_step, p->owed, p->closed, p->authorized,
+        p->captured, p->cancelled, p->refunded);
+}
+
+static void on_payment(void *user, const vp_payment *p)
+{
+    (void)user;
+    say_payment("told", "on_payment", 0, p->reference, p);
+}
+
+static void on_settled(void *user, const vp_payment *p)
+{
+    (void)user;
+    say_payment("settled", "settle", 0, p->reference, p);
+}
+
+static int32_t on_event(void *user, const vp_event *event)
+{
+    (void)user;
+    say("kind=event call=events ref=%s amount=%" PRId64 " success=%" PRId32 " name=%s", plan.ref, event->amount, event->success,
+        event->name);
+    return 0;
+}
+
+/* ---- The calls ---- */
+
+static void open_client(void)
+{
+    vp_config config = VP_CONFIG_INIT;
+    vp_hooks hooks = VP_HOOKS_INIT;
+    hooks.on_payment = on_payment;
+    hooks.wall_ms = wall_ms;
+    hooks.monotonic_ms = monotonic_ms;
+    hooks.sleep_ms = sleep_ms;
+    config.base_url = plan.url;
+    config.client_id = "sim-client-id";
+    config.client_secret = "sim-client-secret";
+    config.subscription_key = "sim-subscription-key";
+    config.msn = "123456";
+    config.market = "NO";
+    config.device = "taxi-122";
+    config.journal_dir = plan.journal;
+    config.ca_file = plan.ca;
+    config.request_ms = plan.request_ms;
+    config.connect_ms = plan.request_ms;
+    config.allow_refund = 1;
+    config.hooks = &hooks;
+    if (vp_client_open(&config, &client, &error) != VP_OK)
+        broken("vp_client_open", error.message);
+}
+
+static vp_receipt the_receipt(vp_order_line *line)
+{
+    static const vp_order_line empty_line = VP_ORDER_LINE_INIT;
+    vp_receipt receipt = VP_RECEIPT_INIT;
+    *line = empty_line;
+    line->vat_rate = 1200;
+    line->total = plan.receipt;
+    vp_split_gross(plan.receipt, line->vat_rate, &line->total_excluding_vat, &line->vat, NULL);
+    line->id = "1";
+    line->name = "Taxi trip";
+    receipt.line_count = 1;
+    receipt.lines = line;
+    receipt.pos_id = "taxi-122";
+    receipt.receipt_number = "17";
+    return receipt;
+}
+
+static vp_push_payment the_request(const vp_receipt *receipt)
+{
+    vp_push_payment request = VP_PUSH_PAYMENT_INIT;
+    request.on_approval = strcmp(plan.then, "hold") == 0 ? VP_THEN_HOLD : VP_THEN_CAPTURE;
+    request.amount = plan.amount;
+    request.currency = "NOK";
+    request.reference = plan.ref;
+    request.trip = plan.ref;
+    request.phone = "912 34 567";
+    request.description = "Taxi, Oslo";
+    request.receipt = receipt;
+    return request;
+}
+
+static int32_t call_ride(const char *name, uint32_t wait_ms)
+{
+    vp_order_line line;
+    vp_receipt receipt = the_receipt(&line);
+    vp_push_payment request = the_request(plan.receipt == 0 || strcmp(plan.then, "hold") == 0 ? NULL : &receipt);
+    vp_ride ride = VP_RIDE_INIT;
+    ride.payment = &request;
+    if (strcmp(name, "ride") == 0)
+        return vp_run_ride(client, &ride, wait_ms, &payment, &error);
+    return vp_create_push_payment(client, &request, wait_ms, &payment, &error);
+}
+
+struct words {
+    char text[64];
+    const char *word[4];
+};
+
+static void split(struct words *words, const char *from)
+{
+    char *rest = NULL;
+    char *word;
+    int i = 0;
+    memset(words, 0, sizeof *words);
+    snprintf(words->text, sizeof words->text, "%s", from);
+    for (word = strtok_r(words->text, ":", &rest); word != NULL && i < 4; word = strtok_r(NULL, ":", &rest))
+        words->word[i++] = word;
+    for (; i < 4; i++)
+        words->word[i] = "";
+}
+
+static int32_t cancel_how(const char *word)
+{
+    return strcmp(word, "if") == 0       ? VP_CANCEL_IF_NOT_APPROVED
+           : strcmp(word, "giveup") == 0 ? VP_CANCEL_GIVE_UP
+                                         : VP_CANCEL_RELEASE_REST;
+}
+
+static int32_t carry_out(const struct words *w)
+{
+    const char *name = w->word[0];
+    int64_t amount = strtoll(w->word[1], NULL, 10);
+    uint32_t nth = VP_NTH(strtoul(w->word[2], NULL, 10));
+    if (strcmp(name, "ride") == 0)
+        return call_ride(name, 120000);
+    if (strcmp(name, "create") == 0)
+        return call_ride(name, 30000);
+    if (strcmp(name, "poll") == 0)
+        return vp_poll(client, plan.ref, (uint32_t)amount, &payment, &error);
+    if (strcmp(name, "receipt") == 0) {
+        vp_order_line line;
+        vp_receipt receipt = the_receipt(&line);
+        return vp_post_receipt(client, plan.ref, &receipt, 5000, &payment, &error);
+    }
+    if (strcmp(name, "capture") == 0) {
+        uint32_t flags = nth | (strcmp(w->word[3], "final") == 0 ? (uint32_t)VP_CAPTURE_FINAL : 0);
+        return vp_capture(client, plan.ref, amount, flags, 30000, &payment, &error);
+    }
+    if (strcmp(name, "cancel") == 0)
+        return vp_cancel(client, plan.ref, cancel_how(w->word[1]), 30000, &payment, &error);
+    if (strcmp(name, "refund") == 0)
+        return vp_refund(client, plan.ref, amount, nth, 30000, &payment, &error);
+    if (strcmp(name, "events") == 0)
+        return vp_get_events(client, plan.ref, on_event, NULL, 30000, &error);
+    if (strcmp(name, "settle") == 0)
+        return vp_settle(client, (uint32_t)amount, on_settled, NULL, &error);
+    if (strcmp(name, "known") == 0)
+        return vp_known_payment(client, w->word[1], &payment, &error);
+    broken("no such step", name);
+    return 0;
+}
+
+/* Come back, try again, or settle: for as long as a driver has patience. */
+static int is_open(int32_t code)
+{
+    return code == VP_PENDING || (code <= -40 && code >= -69);
+}
+
+static void press(const char *text)
+{
+    struct words words;
+    static const vp_payment nothing = VP_PAYMENT_INIT;
+    const char *ref;
+    int presses;
+    int32_t code;
+    split(&words, text);
+    presses = strcmp(words.word[0], "settle") == 0 ? 1 : PRESSES;
+    ref = strcmp(words.word[0], "known") == 0 ? words.word[1] : plan.ref;
+    do {
+        payment = nothing;
+        say("kind=begin call=%s ref=%s a=%s b=%s c=%s", words.word[0], ref, words.word[1], words.word[2],
+            words.word[3]);
+        code = carry_out(&words);
+        say_payment("result", words.word[0], code, ref, &payment);
+    } while (--presses > 0 && is_open(code));
+}
+
+static int is_decided(void)
+{
+    return vp_known_payment(client, plan.ref, &payment, &error) != VP_OK ||
+           (payment.next_step != VP_NEXT_CAPTURE && payment.next_step != VP_NEXT_DECIDE);
+}
+
+static void read_plan(const char *text)
+{
+    const char *value = strchr(text, '=');
+    size_t length;
+    if (value == NULL)
+        broken("no name=value", text);
+    length = (size_t)(value++ - text);
+#define IS(name) (strlen(name) == length && strncmp(text, name, length) == 0)
+    if (IS("url"))
+        plan.url = value;
+    else if (IS("control"))
+        plan.control = value;
+    else if (IS("ca"))
+        plan.ca = value;
+    else if (IS("journal"))
+        plan.journal = value;
+    else if (IS("log"))
+        plan.log = value;
+    else if (IS("ref"))
+        plan.ref = value;
+    else if (IS("then"))
+        plan.then = value;
+    else if (IS("amount"))
+        plan.amount = strtoll(value, NULL, 10);
+    else if (IS("receipt"))
+        plan.receipt = strtoll(value, NULL, 10);
+    else if (IS("request_ms"))
+        plan.request_ms = (uint32_t)strtoul(value, NULL, 10);
+    else if (IS("gate"))
+        plan.gate = atoi(value);
+    else if (IS("drag"))
+        plan.drag = atoi(value);
+    else
+        broken("unknown setting", text);
+#undef IS
+}
+
+int main(int argc, char **argv)
+{
+    int i = 1;
+    int first;
+    alarm(LIFETIME_S);
+    for (; i < argc && strcmp(argv[i], "--") != 0; i++)
+        read_plan(argv[i]);
+    if (plan.url == NULL || plan.control == NULL || plan.journal == NULL || plan.log == NULL || plan.ref == NULL)
+        broken("needed", "url, control, journal, log, ref");
+    log_file = open(plan.log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    if (log_file < 0)
+        broken("the log cannot be opened", plan.log);
+    offset_ms = number_after(ask("GET", "clock", ""), "\"offset_ms\":");
+    open_client();
+    say("kind=opened call=open ref=%s", plan.ref);
+    first = i + 1;
+    for (i = first; i < argc; i++) {
+        step = i - first;
+        if (strcmp(argv[i], "decided") != 0)
+            press(argv[i]);
+        else if (is_decided())
+            break;
+    }
+    if (vp_client_close(client) != VP_OK)
+        broken("vp_client_close", "is busy");
+    return 0;
+}
