@@ -117,7 +117,7 @@ vp_push_payment = _struct(
     ("receipt", c.POINTER(vp_receipt)))
 vp_ride = _struct("vp_ride", ("receipt_ms", u32), ("payment", c.POINTER(vp_push_payment)), ("reserved", pointer))
 vp_filter = _struct(
-    "vp_filter", ("which", i32), *_members(i64, "since until"), *_members(u32, "owed reserved"), ("trip", text),
+    "vp_filter", ("which", i32), *_members(i64, "since until guaranteed_before"), *_members(u32, "owed reserved"), ("trip", text),
     ("reserved_pointer", pointer))
 vp_storage = _struct("vp_storage", ("reserved", u32), *_members(i64, "file_syncs directory_syncs longest_sync_ms"))
 
@@ -194,6 +194,8 @@ def load(path=None):
 
 Result = namedtuple("Result", "code payment error")
 Result.__doc__ = "What a call returned: its code, the payment if there is a record, and the detail."
+Text = namedtuple("Text", "code text error")
+Text.__doc__ = "What a call for a text returned: its code, the text if it is VP_OK, and the detail."
 
 _KINDS = {"code": Code, "cause": Cause, "retry": Retry, "who": Who, "state": State, "verdict": Verdict, "next_step": Next,
           "owed": Owed, "last_code": Code}
@@ -314,9 +316,7 @@ class Client:
         raised, self._raised = self._raised, None
         if raised is not None:
             raise raised
-        detail = plain(error)
-        detail.message = error.message.decode()
-        return Result(known(Code, code), plain(out) if payment and out.state else None, detail)
+        return Result(known(Code, code), plain(out) if payment and out.state else None, plain(error))
 
     def close(self):
         """Closes; Code.BUSY while a call runs on another thread."""
@@ -372,7 +372,8 @@ class Client:
         found = []
 
         def each(_, item):
-            return self._guard(lambda: found.append(plain(item.contents)), None) and 0 or 0
+            self._guard(lambda: found.append(plain(item.contents)), None)
+            return 0
 
         return found, self._call(name, *before, kind(each), None, *after)
 
@@ -394,11 +395,12 @@ class Client:
 
     def storage_cost(self):
         storage = vp_storage(struct_size=c.sizeof(vp_storage))
-        return plain(storage), self._call("vp_storage_cost", c.byref(storage))
+        result = self._call("vp_storage_cost", c.byref(storage))
+        return plain(storage), result
 
     def driver_text(self, payment, language):
-        """What the driver reads."""
-        return driver_text(payment.message, language, self._library)
+        """What the driver reads, as str."""
+        return driver_text(payment.message, language, self._library).text
 
 
 class OpenError(Exception):
@@ -414,24 +416,22 @@ class OpenError(Exception):
 def _text(function, *arguments):
     buffer, needed, error = c.create_string_buffer(256), u32(), vp_error(struct_size=c.sizeof(vp_error))
     code = function(*arguments, buffer, 256, c.byref(needed), c.byref(error))
-    detail = plain(error)
-    detail.message = error.message.decode()
-    return Result(known(Code, code), buffer.value.decode() if code == Code.OK else None, detail)
+    return Text(known(Code, code), buffer.value.decode() if code == Code.OK else None, plain(error))
 
 
 def driver_text(message, language, library=None):
-    """The words for a Msg, or None for a number that is none."""
+    """What the driver reads: the words for a Msg. Text."""
     payment = vp_payment(struct_size=c.sizeof(vp_payment), message=message)
-    return _text((library or load()).vp_driver_text, c.byref(payment), _bytes(language, "language")).payment
+    return _text((library or load()).vp_driver_text, c.byref(payment), _bytes(language, "language"))
 
 
 def normalize_phone(typed, market, library=None):
-    """A Result whose `payment` is the MSISDN."""
+    """The MSISDN of what a driver typed. Text."""
     return _text((library or load()).vp_normalize_phone, _bytes(typed, "typed"), _bytes(market, "market"))
 
 
 def next_reference(previous, library=None):
-    """A Result whose `payment` is the reference for the next attempt."""
+    """The reference for the next attempt at the same ride. Text."""
     return _text((library or load()).vp_next_reference, _bytes(previous, "previous"))
 
 

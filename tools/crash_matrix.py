@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Kills the library in every moment of a ride that matters, and asks the simulator's books what came of it.
+
+Every request of every kind of ride meets every fault, and the process goes on, or is killed with SIGKILL while the
+request is in flight and restarted, or killed twice. Then rides are killed at random moments. What must be zero is
+counted without the library's help. `make crash-matrix`; `make test-crash` runs a part of it.
+"""
+import argparse
+import os
+import queue
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import crash_plan  # noqa: E402
+import crash_table  # noqa: E402
+from crash_bench import Bench, Broken  # noqa: E402
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+class Results:
+    """What the workers found."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.cells = {}
+        self.rides = []
+        self.random_faults = 0
+        # zero -> what happened, each as (where, what)
+        self.violations = defaultdict(list)
+        # What went wrong with the matrix itself.
+        self.failures = []
+
+    def cell(self, cell, outcome):
+        fired, kills, wanted, found, end = outcome
+        with self.lock:
+            self.cells[cell.number] = (cell, fired, kills, end)
+            if fired == 0:
+                self.failures.append(f"{cell.name}: the fault never fired")
+            elif kills < wanted:
+                self.failures.append(f"{cell.name}: {kills} of {wanted} kills found a living process")
+            self.note(cell.name, found)
+
+    def shift(self, outcome, fired):
+        with self.lock:
+            self.random_faults += fired
+            for ride, kills, found, end in outcome:
+                self.rides.append((ride, kills, end))
+                self.note(f"{ride.reference} ({ride.kind.name})", found)
+
+    def note(self, where, found):
+        for zero, detail in found:
+            self.violations[zero].append((where, detail))
+
+    def fail(self, where, error):
+        with self.lock:
+            self.failures.append(f"{where}: {error}")
+
+
+def work(options, folder, jobs, results, barrier):
+    bench = Bench(options, folder)
+    job = None
+    try:
+        # All at once, so that the machine is as busy as it is going to be.
+        barrier.wait()
+        taken = bench.measure()
+        while True:
+            try:
+                job = jobs.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                if isinstance(job, crash_plan.Cell):
+                    results.cell(job, bench.cell(job))
+                else:
+                    results.shift(*bench.shift(job, crash_plan.shift(options.seed, job), taken))
+            except Broken as error:
+                results.fail(job.name if isinstance(job, crash_plan.Cell) else f"shift {job}", error)
+    except Exception as error:  # pylint: disable=broad-except
+        # Whatever it is, the matrix has not been run: it must not look as if it had.
+        results.fail(f"a worker, at {job}", f"{type(error).__name__}: {error}")
+    finally:
+        bench.close()
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--thin", action="store_true", help="each request meets each fault once, and fewer random rides")
+    parser.add_argument("--seed", default="1", help="of the random rides (1)")
+    parser.add_argument("--random", type=int, help="how many random rides (2000; thinned 150)")
+    parser.add_argument("--workers", type=int, default=3, help="each has a simulator of its own (3)")
+    parser.add_argument("--only", metavar="PATTERN", help="only cells whose name has this in it, and no random rides")
+    parser.add_argument("--keep", action="store_true", help="keep journals and logs, and say where they are")
+    parser.add_argument("--list", action="store_true", help="name the cells and end")
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="where crash_meter is")
+    parser.add_argument("--lib", help="where libvpmeter.so is (as --build)")
+    parser.add_argument("--simulator", default=os.path.join(ROOT, "simulator", "target", "debug", "vp-simulator"))
+    parser.add_argument("--doc", metavar="PATH", help="write the table there")
+    options = parser.parse_args()
+    if options.random is None:
+        options.random = 0 if options.only else 150 if options.thin else 2000
+    return options
+
+
+def copy_programs(options, folder):
+    """A build in the same tree must not change them under a running process."""
+    library = os.path.join(options.lib or options.build, "libvpmeter.so")
+    options.lib = folder
+    shutil.copy(library, os.path.join(folder, os.path.basename(library) + ".0"))
+    options.meter = shutil.copy(os.path.join(options.build, "crash_meter"), folder)
+    options.simulator = shutil.copy(options.simulator, folder)
+
+
+def main():
+    options = arguments()
+    cells = [c for c in crash_plan.cells(options.thin) if not options.only or options.only in c.name]
+    if options.list:
+        print("\n".join(c.name for c in cells))
+        return 0
+    folder = tempfile.mkdtemp(prefix="vpmeter-crash-")
+    try:
+        copy_programs(options, folder)
+        return run(options, cells, folder)
+    finally:
+        if not options.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def run(options, cells, folder):
+    started = time.monotonic()
+    shifts = -(-options.random // crash_plan.RIDES_IN_A_SHIFT)
+    print(f"crash matrix: {len(cells)} cells, {shifts * crash_plan.RIDES_IN_A_SHIFT} random rides, seed {options.seed}, "
+          f"{options.workers} workers", flush=True)
+    jobs = queue.Queue()
+    for job in cells + list(range(shifts)):
+        jobs.put(job)
+    results = Results()
+    barrier = threading.Barrier(options.workers)
+    threads = [threading.Thread(target=work, args=(options, f"{folder}/{n}", jobs, results, barrier)) for n in range(options.workers)]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    except KeyboardInterrupt:
+        # The workers end after the job that they have in hand, and stop what they started.
+        while not jobs.empty():
+            jobs.get_nowait()
+        raise
+    seconds = time.monotonic() - started
+    if not jobs.empty():
+        results.fail("the matrix", f"{jobs.qsize()} jobs were not done")
+    crash_table.say(results, options, seconds)
+    if options.keep:
+        print(f"journals and logs: {folder}")
+    if options.doc:
+        crash_table.write(options.doc, results, options, seconds)
+    return 1 if results.failures or any(results.violations.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
