@@ -54,7 +54,7 @@ Owed = _enum(IntFlag, "Owed", """CAPTURE=1 RELEASE=2 RECEIPT=4 REFUND=8 DECISION
     RECEIPT_REFUSED=256""")
 Msg = _enum(IntEnum, "Msg", """WAITING=1 WAITING_OPEN_APP PAID SECURED DECLINED TIMED_OUT CANCELLED CUSTOMER_UNREACHABLE
     GIVEN_UP_RELEASE_OWED ASK_OFFICE TECHNICAL_PROBLEM PUSH_NOT_ALLOWED ALREADY_APPROVED NOT_SENT_YET
-    UNKNOWN_STILL_CHECKING DECISION_OWED REFUNDED RELEASED_REST""")
+    UNKNOWN_STILL_CHECKING DECISION_OWED REFUNDED RELEASED_REST APPROVED NOT_ACCEPTED NO_CONTACT""")
 Unit = _enum(IntEnum, "Unit", "PIECES KG KM MINUTE LITRE KWH")
 Tick = _enum(IntEnum, "Tick", "GO_ON STOP_WAITING GIVE_UP")
 Log = _enum(IntEnum, "Log", "ERROR=1 WARNING INFO DEBUG")
@@ -100,7 +100,8 @@ vp_payment = _struct(
     *_members(u32, "next_ms requests"),
     *_members(i64, "amount authorized captured cancelled refunded created_at expires_at capture_guaranteed_until"
                    " bytes_sent bytes_received"),
-    ("currency", c.c_char * 8), ("reference", c.c_char * 72), ("psp_reference", c.c_char * 64), ("trip", c.c_char * 64))
+    ("currency", c.c_char * 8), ("reference", c.c_char * 72), ("psp_reference", c.c_char * 64), ("trip", c.c_char * 64),
+    ("reason", c.c_char * 96))
 vp_event = _struct(
     "vp_event", ("success", i32), *_members(i64, "amount timestamp"), ("name", c.c_char * 32),
     ("idempotency_key", c.c_char * 64), ("psp_reference", c.c_char * 64))

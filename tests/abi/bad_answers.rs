@@ -9,7 +9,7 @@ const REF: &str = "trip-0001";
 const TRACE: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
 fn bench() -> Bench {
-    Bench::new(&["--passenger", "approve"]).with("request_ms=2000")
+    Bench::new(&["--passenger", "approve"]).with("request_ms=2000 coarse=500")
 }
 
 /// Bodies that have been seen, and bodies that nobody should ever see.

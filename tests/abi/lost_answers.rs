@@ -101,7 +101,7 @@ const NOTHING_HAPPENED: &[&str] = &[
 
 fn bench() -> Bench {
     // Stalls are cut short; everything else answers in a few milliseconds.
-    Bench::new(&["--passenger", "approve-after=3s"]).with("request_ms=400")
+    Bench::new(&["--passenger", "approve-after=3s"]).with("request_ms=400 coarse=400")
 }
 
 /// No step is reported as failed while it may still happen, and none as sure of nothing after something happened.
@@ -290,7 +290,7 @@ fn of_the_drivers_cancel() {
     for how in ["if_not_approved", "give_up"] {
         for fault in faults() {
             let what = format!("{} of {how}", fault.name);
-            let bench = Bench::new(&["--passenger", "ignore"]).with("request_ms=400");
+            let bench = Bench::new(&["--passenger", "ignore"]).with("request_ms=400 coarse=400");
             let mut meter = bench.meter();
             meter.call("create").is("rc=VP_OK");
             let mut rule = fault.rule.clone();

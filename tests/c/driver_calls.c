@@ -41,6 +41,7 @@ static int32_t do_open(struct call *call)
     config.reserved = (uint32_t)line_number(line, "reserved", 0);
     if (control != NULL)
         moved_time_start(control);
+    moved_time_coarse(line_number(line, "coarse", 0));
     hooks_fill(&hooks, line, call->place);
     hooks.struct_size = (uint32_t)line_number(line, "hooks_size", (int64_t)sizeof hooks);
     hooks.payment_size = (uint32_t)line_number(line, "hooks_payment_size", (int64_t)sizeof(vp_payment));
@@ -150,6 +151,7 @@ static int32_t do_list(struct call *call)
     filter.owed = (uint32_t)line_number(line, "owed", 0);
     filter.since = line_number(line, "since", 0);
     filter.until = line_number(line, "until", 0);
+    filter.guaranteed_before = line_number(line, "guaranteed_before", 0);
     filter.trip = line_text(line, "trip", NULL);
     return vp_list_payments(call->client, line_is(line, "filter", "none") ? NULL : &filter,
                             line_is(line, "each", "none") ? NULL : tell_listed, &left, call->out_error);
@@ -203,6 +205,23 @@ static int32_t do_bench(struct call *call)
     return VP_OK;
 }
 
+/* What the compiler says of the structs. */
+static int32_t do_sizes(struct call *call)
+{
+    answer_number(&call->answer, "vp_payment", (int64_t)sizeof(vp_payment));
+    answer_number(&call->answer, "vp_error", (int64_t)sizeof(vp_error));
+    answer_number(&call->answer, "vp_push_payment", (int64_t)sizeof(vp_push_payment));
+    answer_number(&call->answer, "vp_ride", (int64_t)sizeof(vp_ride));
+    answer_number(&call->answer, "vp_filter", (int64_t)sizeof(vp_filter));
+    answer_number(&call->answer, "vp_receipt", (int64_t)sizeof(vp_receipt));
+    answer_number(&call->answer, "vp_order_line", (int64_t)sizeof(vp_order_line));
+    answer_number(&call->answer, "vp_config", (int64_t)sizeof(vp_config));
+    answer_number(&call->answer, "vp_hooks", (int64_t)sizeof(vp_hooks));
+    answer_number(&call->answer, "vp_storage", (int64_t)sizeof(vp_storage));
+    call->out_error = NULL;
+    return VP_OK;
+}
+
 /* How many files this process has open. */
 static int32_t do_files(struct call *call)
 {
@@ -229,7 +248,7 @@ static const struct {
     {"phone", do_phone},   {"next", do_next},           {"text", do_text},       {"split", do_split},
     {"version", do_version}, {"advance", do_bench},     {"jump_wall", do_bench}, {"tick", do_bench},
     {"inside", do_bench},  {"die", do_bench},           {"decide", do_decide},   {"write_off", do_write_off},
-    {"files", do_files},
+    {"files", do_files},   {"sizes", do_sizes},
     {"export", do_export}, {"import", do_import},       {"storage", do_storage},
 };
 

@@ -120,4 +120,5 @@ void answer_payment(struct answer *answer, const vp_payment *payment)
     answer_text(answer, "ref", payment->reference);
     answer_text(answer, "psp", payment->psp_reference);
     answer_text(answer, "trip", payment->trip);
+    answer_text(answer, "reason", payment->reason);
 }

@@ -43,8 +43,10 @@ int32_t do_import(struct call *call)
 int32_t do_storage(struct call *call)
 {
     vp_storage storage = VP_STORAGE_INIT;
-    int32_t rc = vp_storage_cost(call->client, line_is(call->line, "storage", "none") ? NULL : &storage,
-                                 call->out_error);
+    int32_t rc;
+    storage.struct_size = (uint32_t)line_number(call->line, "storage_size", (int64_t)sizeof storage);
+    rc = vp_storage_cost(call->client, line_is(call->line, "storage", "none") ? NULL : &storage,
+                         call->out_error);
     answer_number(&call->answer, "file_syncs", storage.file_syncs);
     answer_number(&call->answer, "directory_syncs", storage.directory_syncs);
     answer_number(&call->answer, "longest_sync_ms", storage.longest_sync_ms);

@@ -17,6 +17,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int64_t offset_ms;
 static int64_t wall_jump_ms;
+static int64_t least_sleep_ms;
 static int port;
 static int wire = -1;
 
@@ -107,6 +108,11 @@ void moved_time_advance(int64_t ms)
     pthread_mutex_unlock(&lock);
 }
 
+void moved_time_coarse(int64_t ms)
+{
+    least_sleep_ms = ms;
+}
+
 void moved_time_jump_wall(int64_t ms)
 {
     pthread_mutex_lock(&lock);
@@ -145,7 +151,7 @@ int64_t moved_monotonic_ms(void *user)
 void moved_sleep_ms(void *user, uint32_t ms)
 {
     (void)user;
-    moved_time_advance((int64_t)ms);
+    moved_time_advance((int64_t)ms > least_sleep_ms ? (int64_t)ms : least_sleep_ms);
 }
 
 int64_t real_wall_ms(void *user)

@@ -9,6 +9,8 @@
 /* "127.0.0.1:4711"; takes over the offset that the simulator's time has by now. */
 void moved_time_start(const char *control);
 void moved_time_advance(int64_t ms);
+/* Every sleep is at least so long: fewer of them, where the test does not look at the time. */
+void moved_time_coarse(int64_t ms);
 /* The wall clock alone, and only the meter's: somebody sets it, or its battery dies. */
 void moved_time_jump_wall(int64_t ms);
 

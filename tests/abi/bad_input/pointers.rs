@@ -109,67 +109,75 @@ fn null_pointers() {
 #[test]
 fn struct_sizes() {
     let mut w = with_payments();
-    let pointer = size_of::<usize>();
-    let payment = 424;
-    let line = 64 + 2 * pointer;
-    // Each struct's first size, less one; nothing at all; what was never set up.
-    for (call, member, least) in [
-        ("poll payment_size", "out_payment.struct_size", payment),
+    // No version has appended anything yet: the size that the compiler has is the least.
+    let sizes = w.meter.call("sizes");
+    for (call, member, of) in [
+        ("poll payment_size", "out_payment.struct_size", "vp_payment"),
+        (
+            "text message=3 payment_size",
+            "payment.struct_size",
+            "vp_payment",
+        ),
+        (
+            "open c=1 hooks_payment_size",
+            "hooks.payment_size",
+            "vp_payment",
+        ),
         (
             "create request_size",
             "request.struct_size",
-            32 + 6 * pointer,
+            "vp_push_payment",
         ),
         (
             "ride request_size",
             "ride.payment.struct_size",
-            32 + 6 * pointer,
+            "vp_push_payment",
         ),
-        ("ride ride_size", "ride.struct_size", 8 + 2 * pointer),
-        ("list filter_size", "filter.struct_size", 40 + 2 * pointer),
-        (
-            "text message=3 payment_size",
-            "payment.struct_size",
-            payment,
-        ),
+        ("ride ride_size", "ride.struct_size", "vp_ride"),
+        ("list filter_size", "filter.struct_size", "vp_filter"),
         (
             "receipt lines=1 receipt_size",
             "receipt.struct_size",
-            24 + 4 * pointer,
+            "vp_receipt",
         ),
-        ("receipt lines=1 line_size", "receipt.line_size", line),
+        (
+            "receipt lines=1 line_size",
+            "receipt.line_size",
+            "vp_order_line",
+        ),
         (
             "receipt lines=1 l0.size",
             "receipt.lines[0].struct_size",
-            line,
+            "vp_order_line",
         ),
+        ("open c=1 config_size", "config.struct_size", "vp_config"),
+        ("open c=1 hooks_size", "hooks.struct_size", "vp_hooks"),
         (
-            "open c=1 config_size",
-            "config.struct_size",
-            32 + 14 * pointer,
+            "storage storage_size",
+            "out_storage.struct_size",
+            "vp_storage",
         ),
-        ("open c=1 hooks_size", "hooks.struct_size", 8 + 8 * pointer),
-        ("open c=1 hooks_payment_size", "hooks.payment_size", payment),
     ] {
-        for size in [0, 3, least - 1, 65_537, 0xffff_ffff] {
+        // Nothing at all, too little, and what was never set up.
+        for size in [0, 3, sizes.number(of) - 1, 65_537, 0xffff_ffff] {
             w.refused(&format!("{call}={size}"), SIZE, member);
         }
     }
-    for size in [0, 3, 287, 65_537] {
-        assert_eq!(
-            w.meter.call(&format!("poll error_size={size}")).code(),
-            SIZE
-        );
+    for size in [0, 3, sizes.number("vp_error") - 1, 65_537] {
+        let reply = w.meter.call(&format!("poll error_size={size}"));
+        assert_eq!(reply.code(), SIZE);
     }
     for version in ["0", "2", "4294967295"] {
         let open = w.bench.open_line(&format!("c=1 header_version={version}"));
         w.refused(&open, "VP_ERR_HEADER_VERSION", "header_version");
     }
     // A program of a later header: the driver looks that nothing behind what this library knows is written.
-    assert_eq!(
-        w.meter.call("poll payment_size=472 error_size=336").code(),
-        "VP_OK"
+    let later = format!(
+        "poll payment_size={} error_size={}",
+        sizes.number("vp_payment") + 48,
+        sizes.number("vp_error") + 48
     );
+    assert_eq!(w.meter.call(&later).code(), "VP_OK");
 }
 
 /// Small texts: what fits, what does not, and that no byte too many is written (the driver looks).
