@@ -64,7 +64,9 @@ examples: lib
 simulator: | toolchain
 	@cd simulator && $(CARGO) build $(CARGO_FLAGS) -q
 
-demo: examples simulator
+# The library's last step, link-time optimisation, keeps one core busy: the simulator is built beside it.
+demo:
+	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
 test: lint test-rust test-simulator test-abi test-python

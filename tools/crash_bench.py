@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import crash_plan
-from crash_judge import OFFICE_END, ZEROS, judge, read_log, settle_times, where
+from crash_judge import NEEDLESS, OFFICE_END, Judge, read_log, settle_times, where
 from crash_plan import AGAIN, GOES_ON, LEAVES, SETTLES, TWICE
 
 # Real time after which something hangs, seconds.
@@ -31,7 +31,8 @@ class Broken(Exception):
 class Simulator:
     def __init__(self, program, tls):
         command = [program, "--port", "0", "--exit-with-parent"] + (["--tls"] if tls else [])
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        stderr=subprocess.DEVNULL)
         ready = json.loads(self.process.stdout.readline())
         self.url, self.control, self.ca = ready["url"], ready["control"], ready["ca_file"]
         self.port = int(self.control.rsplit(":", 1)[1])
@@ -196,9 +197,10 @@ class Bench:
             time.sleep(ALL_DONE_S)
         self.come_to_rest(sim, place, [reference], kind)
         lines = read_log(f"{place}/log")
-        found, end = judge(kind, reference, lines, sim.book(reference), settle_times(lines))
+        judge = Judge(kind, lines, sim.book(reference), settle_times(lines))
+        found, end = judge.judge(), judge.end()
         if end == OFFICE_END and not cell.fault.for_good:
-            found.append((ZEROS[-1], "one fault"))
+            found[NEEDLESS] = "it asks for the office"
         self.drop(place, found)
         wanted = {GOES_ON: 0, SETTLES: 1, AGAIN: 1}.get(cell.fate, 2)
         return fired, kills, wanted, found, end
@@ -268,9 +270,9 @@ class Bench:
         out = []
         for ride in rides:
             own = [line for line in lines if own_line(line, ride.reference)]
-            found, end = judge(ride.kind, ride.reference, own, sim.book(ride.reference), settles)
-            out.append((ride, kills[ride.reference], found, end))
-        self.drop(place, [x for _, _, found, _ in out for x in found])
+            judge = Judge(ride.kind, own, sim.book(ride.reference), settles)
+            out.append((ride, kills[ride.reference], judge.judge(), judge.end()))
+        self.drop(place, any(found for _, _, found, _ in out))
         return out, fired
 
     def random_ride(self, sim, place, ride, taken):

@@ -5,28 +5,28 @@ from crash_plan import FARE
 
 # Numbers of vpmeter.h.
 VP_ERR_ALREADY_APPROVED = -73
+RECORDED, CREATED, AUTHORIZED, UNKNOWN = 1, 2, 3, 8
 DEAD_STATES = {4, 5, 6, 7}
-RECORDED, AUTHORIZED, UNKNOWN = 1, 3, 8
 PAID, TAKE_OTHER, TAKE_OTHER_RELEASE_OWED, ASK_OFFICE = 2, 4, 5, 6
-DONE, POLL, CAPTURE, DECIDE, SETTLE, OFFICE = 1, 2, 3, 4, 5, 6
+CAPTURE, DECIDE, OFFICE = 3, 4, 6
 OWED_CAPTURE, OWED_RELEASE, OWED_RECEIPT, OWED_REFUND, OWED_DECISION, OWED_ANSWER = 1, 2, 4, 8, 16, 32
 OWED_LOST, OWED_RECEIPT_REFUSED = 128, 256
 
-ZEROS = [
-    "double captures",
-    "lost captures",
-    "captures of a given-up ride",
-    "payments reported failed or unpaid that were paid",
-    "double refunds",
-    "lost refunds",
-    "cash allowed and captured all the same",
-    "reservations neither captured nor released nor reported",
-    "rides not settled within three vp_settle calls after the faults end",
-    "payments reported paid or refunded that were not",
-    "payment requests sent by vp_settle",
-    "receipts of captured rides neither posted nor reported",
-    "rides with a single fault that only the office can end",
-]
+DOUBLE_CAPTURES = "double captures"
+LOST_CAPTURES = "lost captures"
+GIVEN_UP = "captures of a given-up ride"
+FALSE_FAILURES = "payments reported failed or unpaid that were paid"
+DOUBLE_REFUNDS = "double refunds"
+LOST_REFUNDS = "lost refunds"
+CASH = "cash allowed and captured all the same"
+RESERVATIONS = "reservations neither captured nor released nor reported"
+UNSETTLED = "rides not settled within three vp_settle calls after the faults end"
+FALSE_SUCCESSES = "payments reported paid or refunded that were not"
+LATE_CREATES = "payment requests sent by vp_settle"
+LOST_RECEIPTS = "receipts of captured rides neither posted nor reported"
+NEEDLESS = "rides with a single fault that only the office can end"
+ZEROS = [DOUBLE_CAPTURES, LOST_CAPTURES, GIVEN_UP, FALSE_FAILURES, DOUBLE_REFUNDS, LOST_REFUNDS, CASH, RESERVATIONS,
+         UNSETTLED, FALSE_SUCCESSES, LATE_CREATES, LOST_RECEIPTS, NEEDLESS]
 
 # How far a ride was when it was killed.
 PLACES = ["before the record", "recorded", "with the passenger", "approved", "receipt owed", "capture owed", "captured",
@@ -35,6 +35,9 @@ PLACES = ["before the record", "recorded", "with the passenger", "approved", "re
 # How a ride ends, by the books.
 PAID_END, REFUNDED, OTHER, RELEASED, OFFICE_END, HELD = "paid", "refunded", "other", "release", "office", "held"
 ENDS = [PAID_END, REFUNDED, OTHER, RELEASED, OFFICE_END, HELD]
+
+NO_BOOK = {"authorized": 0, "captured": 0, "cancelled": 0, "refunded": 0, "captures": [], "refunds": [], "cancels": [],
+           "receipt": None, "requests": [], "state": None, "created_at": None}
 
 
 def read_log(path, begin=0):
@@ -56,177 +59,50 @@ def read_log(path, begin=0):
     return lines
 
 
-def accepted(line, bit):
+def calls_of(lines):
+    """The calls that were made: (begin, result, or None where the process was killed in it)."""
+    calls = []
+    begin = None
+    for line in lines:
+        if line["kind"] == "begin":
+            if begin:
+                calls.append((begin, None))
+            begin = line
+        elif line["kind"] == "result" and begin:
+            calls.append((begin, line))
+            begin = None
+    if begin:
+        calls.append((begin, None))
+    return calls
+
+
+def settle_times(lines):
+    """From when to when vp_settle ran, also where the process was killed in it."""
+    spans = []
+    begin = None
+    for line in lines:
+        if begin is not None and line["kind"] in ("begin", "opened", "result"):
+            spans.append((begin, line["at"]))
+            begin = None
+        if line["kind"] == "begin" and line["call"] == "settle":
+            begin = line["at"]
+    if begin is not None:
+        spans.append((begin, 1 << 62))
+    return spans
+
+
+def accepted(result, bit):
     """Whether the library took an intent: not refused as a mistake, not turned away before it was written."""
-    code = line["code"]
-    if -19 <= code <= -1 or code <= -90:
+    if result is None or -19 <= result["code"] <= -1 or result["code"] <= -90:
         return False
-    if -59 <= code <= -20:
-        return line["owed"] & bit != 0
+    if -59 <= result["code"] <= -20:
+        return result["owed"] & bit != 0
     return True
 
 
-class Calls:
-    """The calls that were made for one payment: (begin, result or None if the process was killed in it)."""
-
-    def __init__(self, lines):
-        self.pairs = []
-        begin = None
-        for line in lines:
-            if line["kind"] == "begin":
-                if begin:
-                    self.pairs.append((begin, None))
-                begin = line
-            elif line["kind"] == "result" and begin:
-                self.pairs.append((begin, line))
-                begin = None
-        if begin:
-            self.pairs.append((begin, None))
-
-    def of(self, *names):
-        return [(b, r) for b, r in self.pairs if b["call"] in names]
-
-
-def judge(kind, reference, lines, book, settles):
-    """The zeros that are not, as (name, what happened), and how the ride ended.
-
-    `lines` are those of this payment, `book` is the simulator's, or None; `settles` are the times of all vp_settle calls
-    on its journal.
-    """
-    found = []
-
-    def bad(zero, detail):
-        found.append((ZEROS[zero], detail))
-
-    calls = Calls(lines)
-    views = [x for x in lines if x["kind"] in ("told", "settled", "result") and x.get("verdict")]
-    known = [r for b, r in calls.of("known") if r]
-    final = known[-1] if known and known[-1]["verdict"] else None
-    book = book or {"authorized": 0, "captured": 0, "cancelled": 0, "refunded": 0, "captures": [], "refunds": [],
-                    "cancels": [], "receipt": None, "requests": [], "state": None, "created_at": None}
-    captured, refunded = book["captured"], book["refunded"]
-    left = book["authorized"] - captured - book["cancelled"]
-    office = final and (final["next"] in (DECIDE, OFFICE) or final["owed"] & (OWED_DECISION | OWED_LOST))
-
-    # What the driver asked for, and what the library said yes to.
-    def asked(name, bit):
-        every, taken = {}, {}
-        for begin, result in calls.of(name):
-            amount, nth = int(begin["a"]), int(begin["b"])
-            every[nth] = amount
-            if result and accepted(result, bit):
-                taken[nth] = amount
-        return every, taken
-
-    captures, captures_taken = asked("capture", OWED_CAPTURE)
-    refunds, refunds_taken = asked("refund", OWED_REFUND)
-    if kind.then == "capture":
-        captures.setdefault(1, FARE)
-    give_ups = [r for b, r in calls.of("cancel") if b["a"] == "giveup"]
-    given_up = any(r and accepted(r, OWED_RELEASE) for r in give_ups) or any(
-        v["verdict"] == TAKE_OTHER_RELEASE_OWED for v in views)
-
-    # Double captures and refunds.
-    for zero, name, moves, allowed in ((0, "captures", book["captures"], captures), (4, "refunds", book["refunds"], refunds)):
-        rest = list(allowed.values())
-        for move in moves:
-            if move["amount"] in rest:
-                rest.remove(move["amount"])
-            else:
-                bad(zero, f"{name} {[m['amount'] for m in moves]}, asked for {sorted(allowed.values())}")
-                break
-
-    # Lost captures and refunds.
-    owed_once = any(v["owed"] & OWED_CAPTURE for v in views)
-    if not office:
-        if sum(captures_taken.values()) > captured:
-            bad(1, f"accepted {captures_taken}, captured {captured}")
-        elif owed_once and captured == 0:
-            bad(1, "reported as owed, and not captured")
-        elif kind.then == "capture" and book["authorized"] > 0 and captured == 0 and not given_up:
-            bad(1, "approved to be captured, not given up, and not captured")
-        if sum(refunds_taken.values()) > refunded:
-            bad(5, f"accepted {refunds_taken}, refunded {refunded}")
-
-    if given_up and captured > 0:
-        bad(2, f"given up, captured {captured}")
-
-    # Reported failed or unpaid.
-    if captured > 0:
-        dead = [v for v in views if v["state"] in DEAD_STATES]
-        if dead:
-            bad(3, f"state {dead[0]['state']} was reported, captured {captured}")
-        failed = [r for b, r in calls.of("ride", "create", "poll")
-                  if r and -89 <= r["code"] <= -70 and r["code"] != VP_ERR_ALREADY_APPROVED]
-        if failed:
-            bad(3, f"{failed[0]['call']} returned {failed[0]['code']}, captured {captured}")
-        if final and final["closed"] and refunded < captured and final["verdict"] not in (PAID, ASK_OFFICE):
-            bad(3, f"closed with verdict {final['verdict']}, captured {captured}")
-    done_at = {"ride": [m["at"] for m in book["captures"]], "capture": [m["at"] for m in book["captures"]],
-               "refund": [m["at"] for m in book["refunds"]], "cancel": [m["at"] for m in book["cancels"]],
-               "create": [book["created_at"]] if book["created_at"] else []}
-    for begin, result in calls.pairs:
-        # "Surely nothing happened" or "refused", by a call in which it did happen.
-        if not result or not -89 <= result["code"] <= -40 or -69 <= result["code"] <= -60:
-            continue
-        if any(begin["at"] <= at <= result["at"] for at in done_at.get(begin["call"], [])):
-            bad(3, f"{begin['call']} returned {result['code']}, and was carried out")
-
-    # Cash.
-    for view in views:
-        if view["verdict"] not in (TAKE_OTHER, TAKE_OTHER_RELEASE_OWED):
-            continue
-        if view["refunded"] == 0 and captured > 0:
-            bad(6, f"verdict {view['verdict']}, captured {captured}")
-            break
-        if view["refunded"] > 0 and captured > refunded:
-            bad(6, f"verdict {view['verdict']} after a refund, captured {captured}, refunded {refunded}")
-            break
-
-    # At the end.
-    if left > 0 and (final is None or final["next"] not in (CAPTURE, DECIDE, OFFICE)):
-        bad(7, f"{left} of {book['authorized']} are reserved, next step {final and final['next']}")
-    ends = [r for b, r in calls.of("settle")]
-    if not known:
-        bad(8, "the last process did not come to its end")
-    elif final is None:
-        if book["state"] is not None:
-            bad(8, "the servers have a payment that the journal does not know")
-    elif not final["closed"] and not office and final["next"] != CAPTURE:
-        bad(8, f"state {final['state']}, next step {final['next']}, owed {final['owed']}")
-    elif final["owed"] & (OWED_CAPTURE | OWED_RELEASE | OWED_RECEIPT | OWED_REFUND | OWED_ANSWER):
-        bad(8, f"still owed: {final['owed']}")
-    elif final["state"] in (RECORDED, UNKNOWN):
-        bad(8, f"state {final['state']}")
-    elif ends and ends[-1] and ends[-1]["code"] not in (0, 1):
-        bad(8, f"the last vp_settle returned {ends[-1]['code']}")
-
-    if captured == 0 and any(v["verdict"] == PAID for v in views):
-        bad(9, "reported paid, and not captured")
-    if any(v["refunded"] > refunded or v["captured"] > captured for v in views):
-        bad(9, "more was reported than was done")
-    for request in book["requests"]:
-        if request["operation"] == "create" and any(a <= request["at"] <= b for a, b in settles):
-            bad(10, f"a create at {request['at']}")
-    posted = book["receipt"] is not None
-    if kind.receipt and captured > 0 and not posted and not (final and final["owed"] & (OWED_RECEIPT | OWED_RECEIPT_REFUSED)):
-        wanted = kind.then == "capture" or any(r and accepted(r, OWED_RECEIPT) for b, r in calls.of("receipt"))
-        if wanted:
-            bad(11, "no receipt")
-
-    # Each zero once for a ride.
-    found = list({name: (name, detail) for name, detail in reversed(found)}.values())
-    return found, ending(book, final, left)
-
-
-def ending(book, final, left):
-    if final and final["verdict"] == ASK_OFFICE:
-        return OFFICE_END
-    if book["captured"] > 0:
-        return REFUNDED if book["refunded"] >= book["captured"] else PAID_END
-    if left > 0:
-        return HELD
-    return RELEASED if book["authorized"] > 0 else OTHER
+def says_not_done(code):
+    """ "Surely nothing happened", and "refused, and proven so"."""
+    return -59 <= code <= -40 or -89 <= code <= -70
 
 
 def where(lines):
@@ -243,19 +119,170 @@ def where(lines):
         return "over"
     if last["captured"] > 0:
         return "captured"
-    return {RECORDED: "recorded", UNKNOWN: "recorded", AUTHORIZED: "approved"}.get(last["state"], "with the passenger")
+    return {CREATED: "with the passenger", AUTHORIZED: "approved"}.get(last["state"], "recorded")
 
 
-def settle_times(lines):
-    """From when to when vp_settle ran, also where the process was killed in it."""
-    spans = []
-    begin = None
-    for line in lines:
-        if begin is not None and (line["kind"] in ("begin", "opened") or line["kind"] == "result"):
-            spans.append((begin, line["at"]))
-            begin = None
-        if line["kind"] == "begin" and line["call"] == "settle":
-            begin = line["at"]
-    if begin is not None:
-        spans.append((begin, 1 << 62))
-    return spans
+class Judge:
+    """Holds one ride against its promises.
+
+    `lines` are those of this payment; `book` is the simulator's, or None; `settles` are the times of all calls of
+    vp_settle on its journal.
+    """
+
+    def __init__(self, kind, lines, book, settles):
+        self.kind = kind
+        self.settles = settles
+        self.book = book or NO_BOOK
+        self.captured = self.book["captured"]
+        self.refunded = self.book["refunded"]
+        self.left = self.book["authorized"] - self.captured - self.book["cancelled"]
+        self.calls = calls_of(lines)
+        # Everything that was said of the payment, before and after each kill.
+        self.views = [x for x in lines if x["kind"] in ("told", "settled", "result") and x.get("verdict")]
+        self.known = [result for _, result in self.of("known") if result]
+        self.final = self.known[-1] if self.known and self.known[-1]["verdict"] else None
+        self.captures, self.captures_taken = self.asked("capture", OWED_CAPTURE)
+        self.refunds, self.refunds_taken = self.asked("refund", OWED_REFUND)
+        if kind.then == "capture":
+            self.captures.setdefault(1, FARE)
+        give_ups = [result for begin, result in self.of("cancel") if begin["a"] == "giveup"]
+        self.given_up = any(accepted(result, OWED_RELEASE) for result in give_ups) or any(
+            view["verdict"] == TAKE_OTHER_RELEASE_OWED for view in self.views)
+        self.found = {}
+
+    def of(self, *names):
+        return [(begin, result) for begin, result in self.calls if begin["call"] in names]
+
+    def asked(self, name, bit):
+        """Amounts by number: what the driver asked for, and what the library said yes to."""
+        every, taken = {}, {}
+        for begin, result in self.of(name):
+            every[begin["b"]] = begin["a"]
+            if accepted(result, bit):
+                taken[begin["b"]] = begin["a"]
+        return every, taken
+
+    def bad(self, zero, detail):
+        self.found.setdefault(zero, detail)
+
+    def at_the_office(self):
+        return self.final is not None and (
+            self.final["next"] in (DECIDE, OFFICE) or self.final["owed"] & (OWED_DECISION | OWED_LOST) != 0)
+
+    def judge(self):
+        """The zeros that are not, each with what happened."""
+        self.doubles(DOUBLE_CAPTURES, self.book["captures"], self.captures)
+        self.doubles(DOUBLE_REFUNDS, self.book["refunds"], self.refunds)
+        self.losses()
+        if self.given_up and self.captured > 0:
+            self.bad(GIVEN_UP, f"given up, captured {self.captured}")
+        if self.captured > 0:
+            self.called_dead()
+        self.called_not_done()
+        self.cash()
+        self.reservations()
+        self.unsettled()
+        self.false_successes()
+        self.late_creates()
+        self.lost_receipts()
+        return self.found
+
+    def doubles(self, zero, moves, allowed):
+        rest = list(allowed.values())
+        for move in moves:
+            if move["amount"] not in rest:
+                self.bad(zero, f"{[m['amount'] for m in moves]}, asked for {sorted(allowed.values())}")
+                return
+            rest.remove(move["amount"])
+
+    def losses(self):
+        if self.at_the_office():
+            return
+        if sum(self.captures_taken.values()) > self.captured:
+            self.bad(LOST_CAPTURES, f"accepted {self.captures_taken}, captured {self.captured}")
+        elif self.captured == 0 and any(view["owed"] & OWED_CAPTURE for view in self.views):
+            self.bad(LOST_CAPTURES, "reported as owed, and not captured")
+        elif self.kind.then == "capture" and self.book["authorized"] > 0 and self.captured == 0 and not self.given_up:
+            self.bad(LOST_CAPTURES, "approved to be captured, not given up, and not captured")
+        if sum(self.refunds_taken.values()) > self.refunded:
+            self.bad(LOST_REFUNDS, f"accepted {self.refunds_taken}, refunded {self.refunded}")
+
+    def called_dead(self):
+        for view in self.views:
+            if view["state"] in DEAD_STATES:
+                self.bad(FALSE_FAILURES, f"state {view['state']} was reported, captured {self.captured}")
+        for begin, result in self.of("ride", "create", "poll"):
+            if result and -89 <= result["code"] <= -70 and result["code"] != VP_ERR_ALREADY_APPROVED:
+                self.bad(FALSE_FAILURES, f"{begin['call']} returned {result['code']}, captured {self.captured}")
+        final = self.final
+        if final and final["closed"] and self.refunded < self.captured and final["verdict"] not in (PAID, ASK_OFFICE):
+            self.bad(FALSE_FAILURES, f"closed with verdict {final['verdict']}, captured {self.captured}")
+
+    def called_not_done(self):
+        """A call that said that nothing happened, while what it did stands in the books."""
+        book = self.book
+        done = {"create": [book["created_at"]] if book["created_at"] else []}
+        for name, moves in {"ride": "captures", "capture": "captures", "refund": "refunds", "cancel": "cancels"}.items():
+            done[name] = [move["at"] for move in book[moves]]
+        for begin, result in self.calls:
+            if result and says_not_done(result["code"]):
+                if any(begin["at"] <= at <= result["at"] for at in done.get(begin["call"], [])):
+                    self.bad(FALSE_FAILURES, f"{begin['call']} returned {result['code']}, and was carried out")
+
+    def cash(self):
+        for view in self.views:
+            if view["verdict"] not in (TAKE_OTHER, TAKE_OTHER_RELEASE_OWED):
+                continue
+            if self.captured > (self.refunded if view["refunded"] > 0 else 0):
+                self.bad(CASH, f"verdict {view['verdict']}, captured {self.captured}, refunded {self.refunded}")
+
+    def reservations(self):
+        if self.left > 0 and (self.final is None or self.final["next"] not in (CAPTURE, DECIDE, OFFICE)):
+            step = self.final and self.final["next"]
+            self.bad(RESERVATIONS, f"{self.left} of {self.book['authorized']} are reserved, next step {step}")
+
+    def unsettled(self):
+        final = self.final
+        settled = [result for _, result in self.of("settle")]
+        if not self.known:
+            self.bad(UNSETTLED, "the last process did not come to its end")
+        elif final is None:
+            if self.book["state"] is not None:
+                self.bad(UNSETTLED, "the servers have a payment that the journal does not know")
+        elif not final["closed"] and not self.at_the_office() and final["next"] != CAPTURE:
+            self.bad(UNSETTLED, f"state {final['state']}, next step {final['next']}, owed {final['owed']}")
+        elif final["owed"] & (OWED_CAPTURE | OWED_RELEASE | OWED_RECEIPT | OWED_REFUND | OWED_ANSWER):
+            self.bad(UNSETTLED, f"still owed: {final['owed']}")
+        elif final["state"] in (RECORDED, UNKNOWN):
+            self.bad(UNSETTLED, f"state {final['state']}")
+        elif settled and settled[-1] and settled[-1]["code"] not in (0, 1):
+            self.bad(UNSETTLED, f"the last vp_settle returned {settled[-1]['code']}")
+
+    def false_successes(self):
+        for view in self.views:
+            if view["verdict"] == PAID and self.captured == 0:
+                self.bad(FALSE_SUCCESSES, "reported paid, and not captured")
+            if view["captured"] > self.captured or view["refunded"] > self.refunded:
+                self.bad(FALSE_SUCCESSES, "more was reported than was done")
+
+    def late_creates(self):
+        for request in self.book["requests"]:
+            if request["operation"] == "create" and any(a <= request["at"] <= b for a, b in self.settles):
+                self.bad(LATE_CREATES, f"a create at {request['at']}")
+
+    def lost_receipts(self):
+        reported = self.final and self.final["owed"] & (OWED_RECEIPT | OWED_RECEIPT_REFUSED)
+        if not self.kind.receipt or self.captured == 0 or self.book["receipt"] is not None or reported:
+            return
+        if self.kind.then == "capture" or any(accepted(result, OWED_RECEIPT) for _, result in self.of("receipt")):
+            self.bad(LOST_RECEIPTS, "no receipt")
+
+    def end(self):
+        """How the ride ended."""
+        if self.final and self.final["verdict"] == ASK_OFFICE:
+            return OFFICE_END
+        if self.captured > 0:
+            return REFUNDED if self.refunded >= self.captured else PAID_END
+        if self.left > 0:
+            return HELD
+        return RELEASED if self.book["authorized"] > 0 else OTHER

@@ -55,7 +55,7 @@ class Results:
                 self.note(f"{ride.reference} ({ride.kind.name})", found)
 
     def note(self, where, found):
-        for zero, detail in found:
+        for zero, detail in found.items():
             self.violations[zero].append((where, detail))
 
     def fail(self, where, error):
@@ -91,7 +91,7 @@ def work(options, folder, jobs, results, barrier):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--thin", action="store_true", help="each request meets each fault once, and fewer random rides")
+    parser.add_argument("--thin", action="store_true", help="each request meets each fault twice; fewer random rides")
     parser.add_argument("--seed", default="1", help="of the random rides (1)")
     parser.add_argument("--random", type=int, help="how many random rides (2000; thinned 150)")
     parser.add_argument("--workers", type=int, default=3, help="each has a simulator of its own (3)")
@@ -135,14 +135,16 @@ def main():
 def run(options, cells, folder):
     started = time.monotonic()
     shifts = -(-options.random // crash_plan.RIDES_IN_A_SHIFT)
-    print(f"crash matrix: {len(cells)} cells, {shifts * crash_plan.RIDES_IN_A_SHIFT} random rides, seed {options.seed}, "
-          f"{options.workers} workers", flush=True)
+    rides = shifts * crash_plan.RIDES_IN_A_SHIFT
+    print(f"crash matrix: {len(cells)} cells, {rides} random rides, seed {options.seed}, {options.workers} workers",
+          flush=True)
     jobs = queue.Queue()
     for job in cells + list(range(shifts)):
         jobs.put(job)
     results = Results()
     barrier = threading.Barrier(options.workers)
-    threads = [threading.Thread(target=work, args=(options, f"{folder}/{n}", jobs, results, barrier)) for n in range(options.workers)]
+    threads = [threading.Thread(target=work, args=(options, f"{folder}/{number}", jobs, results, barrier))
+               for number in range(options.workers)]
     for thread in threads:
         thread.start()
     try:

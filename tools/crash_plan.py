@@ -162,8 +162,8 @@ def cells(thin):
 
 RIDES_IN_A_SHIFT = 10
 # How often each kind comes in a shift, of these.
-WEIGHTS = {"ride": 30, "order": 3, "proof": 4, "events": 2, "steps": 12, "split": 8, "rest": 5, "withdraw": 6, "race": 6,
-           "giveup": 6, "late": 6, "approved": 6, "declined": 4, "refund": 8, "parts": 6,
+WEIGHTS = {"ride": 30, "order": 3, "proof": 4, "events": 2, "steps": 12, "split": 8, "rest": 5, "withdraw": 6,
+           "race": 6, "giveup": 6, "late": 6, "approved": 6, "declined": 4, "refund": 8, "parts": 6,
            "latecaptures": 5, "laterefunds": 3}
 OPERATIONS = ["create", "get", "receipt", "capture", "cancel", "refund", "events", "order", "*", "*"]
 LEAVES = "is left for the end of the shift"
@@ -206,7 +206,8 @@ def shift(seed, number):
             rule = {"operation": operation, "nth": dice.randint(1, 6 if operation == "*" else 2),
                     **dice.choice([fault for fault in FAULTS if not fault.late]).rule}
             faults.append(rule)
-        pace = {"operation": "*", "times": 0, "action": dice.choice(["delay", "delay_after"]), "ms": dice.randint(1, 5)}
+        action = dice.choice(["delay", "delay_after"])
+        pace = {"operation": "*", "times": 0, "action": action, "ms": dice.randint(1, 5)}
         kills = tuple(Kill(round(dice.random(), 4), dice.choice([AGAIN, AGAIN, SETTLES, SETTLES, LEAVES]))
                       for _ in range(dice.choice([1, 1, 1, 2, 2, 3])))
         faults = tuple({**rule, "reference": reference} for rule in faults)

@@ -99,13 +99,13 @@ def write(path, results, options, seconds):
     lines = [
         "# The crash matrix",
         "",
-        "Made by `make crash-matrix`; do not edit. The real library in a process of its own, its journal on a real disk,",
-        "against the simulator. Each request of each kind of ride meets each fault, in four ways: the process goes on; it",
-        "is killed with SIGKILL while the request is in flight, and the restarted program calls `vp_settle`; the same, and",
-        "it makes the same call again; it is killed, restarted, and killed again in the middle of its next request. Then",
-        "rides are killed at random moments, ten on one journal. At the end the faults end, the passengers' time is over,",
-        "and a new process calls `vp_settle` three times. What must be zero is counted from the simulator's books and from",
-        "what the program was told before it died.",
+        "Made by `make crash-matrix`; do not edit. The real library runs in a process of its own, with its journal on a",
+        "real disk, against the simulator. Each request of each kind of ride meets each fault, in four ways: the process",
+        "goes on; it is killed with SIGKILL while the request is in flight, and the restarted program calls `vp_settle`;",
+        "the same, and it makes the same call again; it is killed, restarted, and killed again in the middle of its next",
+        "request. Then rides are killed at random moments, ten on one journal. At the end the faults end, the passengers'",
+        "time is over, and a new process calls `vp_settle` three times. What must be zero is counted from the simulator's",
+        "books and from what the program was told before it died, without the library's help.",
         "",
         "SIGKILL leaves what the kernel has: this is no proof of the syncs. Those have tests of their own.",
         "",
@@ -117,15 +117,16 @@ def write(path, results, options, seconds):
     lines += table(["", "number"], [[name, str(number)] for name, number in totals(results)])
     lines += ["", f"Cells whose fault never fired, or whose kill found no process: {len(results.failures)}.", "",
               f"`{command(options)}`, {seconds:.0f} seconds.", "", "## The cells", "",
-              "In each: one letter for each of " + "; ".join(FATES) + "; and how often the fault fired in them. The",
-              "letters say how the ride ended, by the books:", ""]
+              "In each: one letter for each of the four ways (" + "; ".join(FATES) + "), and how",
+              "often the fault fired in them. The letters say how the ride ended, by the books:", ""]
     lines += table(["", "", ""], [[LETTER[end], end, MEANING[end]] for end in ENDS])
-    lines += ["", "*For good* is until the faults end. *Later* is a `Retry-After` of 20 seconds. *Act late* is after the",
-              "client has given up the request, or is dead. A number after a request means the second one of its kind in",
-              "the ride.", ""]
+    lines += ["", "*For good* is until the faults end. *Later* is a `Retry-After` of 20 seconds. *Act late* is after",
+              "the client has given up the request, or is dead. A number after a request means the second one of its",
+              "kind in the ride.", ""]
     lines += matrix(results)
     lines += ["", "## Rides killed at random", "",
-              "Half of them meet a fault besides. Some are left as they are after a kill, and the next ride begins.", ""]
+              "Half of them have a fault waiting besides. Some are left as they are after a kill, and the next ride",
+              "begins.", ""]
     lines += random_rides(results)
     lines += [""] + places(results)
     with open(path, "w", encoding="utf-8") as f:

@@ -146,7 +146,8 @@ static void pass_gate(void)
     if (plan.gate == 0)
         return;
     snprintf(id, sizeof id, "\"id\":%d,", plan.gate);
-    for (rule = strtok(ask("GET", "faults", ""), "}"); rule != NULL; rule = strtok(NULL, "}")) {
+    rule = strtok(ask("GET", "faults", ""), "}");
+    for (; rule != NULL; rule = strtok(NULL, "}")) {
         if (strstr(rule, id) == NULL || number_after(rule, "\"fired\":") == 0)
             continue;
         for (;;)
@@ -223,8 +224,8 @@ static void on_settled(void *user, const vp_payment *p)
 static int32_t on_event(void *user, const vp_event *event)
 {
     (void)user;
-    say("kind=event call=events ref=%s amount=%" PRId64 " success=%" PRId32 " name=%s", plan.ref, event->amount, event->success,
-        event->name);
+    say("kind=event call=events ref=%s amount=%" PRId64 " success=%" PRId32 " name=%s", plan.ref, event->amount,
+        event->success, event->name);
     return 0;
 }
 
