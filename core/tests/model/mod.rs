@@ -15,7 +15,7 @@ use vpmeter_core::client::{Client, Doors, PushPayment, Random};
 use vpmeter_core::clock::Clock;
 use vpmeter_core::error::{Cause, Report};
 use vpmeter_core::journal::memory::Memory;
-use vpmeter_core::journal::Store;
+use vpmeter_core::journal::{Found, Shelf, Store, StoreError};
 use vpmeter_core::payment::OnApproval;
 use vpmeter_core::phone::Market;
 use vpmeter_core::poll::PollPlan;
@@ -113,6 +113,52 @@ pub struct World {
     /// Monotonic time at which a waiting payment is approved, if any.
     pub approve_after: Option<i64>,
     pub bad_token: bool,
+    /// `captureGuaranteedUntil` of every read.
+    pub guaranteed_until: Option<String>,
+}
+
+/// A store that is full after some puts.
+pub struct FullStore {
+    inner: Memory,
+    left: AtomicI64,
+}
+
+impl FullStore {
+    pub fn new(puts: i64) -> FullStore {
+        FullStore {
+            inner: Memory::new(),
+            left: AtomicI64::new(puts),
+        }
+    }
+
+    pub fn unlimited(&self) {
+        self.left.store(i64::MAX, Ordering::SeqCst);
+    }
+}
+
+impl Store for FullStore {
+    fn put(&self, shelf: Shelf, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return Err(StoreError::Full);
+        }
+        self.inner.put(shelf, name, bytes)
+    }
+    fn get(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(shelf, name)
+    }
+    fn remove(&self, shelf: Shelf, name: &str) -> Result<(), StoreError> {
+        self.inner.remove(shelf, name)
+    }
+    fn each(
+        &self,
+        shelf: Shelf,
+        visit: &mut dyn FnMut(&str, Found) -> bool,
+    ) -> Result<(), StoreError> {
+        self.inner.each(shelf, visit)
+    }
+    fn forget_older(&self, shelf: Shelf, name: &str) {
+        self.inner.forget_older(shelf, name);
+    }
 }
 
 pub struct Model {
@@ -232,7 +278,13 @@ impl World {
         }
         let left = p.authorized - p.captured - p.cancelled;
         match op {
-            "get" => return (200, p.show(reference, now)),
+            "get" => {
+                let mut shown: Value = serde_json::from_str(&p.show(reference, now)).unwrap();
+                if let Some(until) = &self.guaranteed_until {
+                    shown["captureGuaranteedUntil"] = json!(until);
+                }
+                return (200, shown.to_string());
+            }
             "events" => return (200, Value::Array(p.events.clone()).to_string()),
             "capture" => {
                 if p.state != "AUTHORIZED" {
