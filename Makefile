@@ -21,7 +21,7 @@ CARGO_FLAGS := --locked
 BUILD := build
 LIB := $(BUILD)/libvpmeter.so.$(VERSION)
 SIMULATOR := simulator/target/debug/vp-simulator
-# What a static link needs beside the archive; `tests/libraries.rs` compares it with what rustc says.
+# What a static link needs beside the archive; `tests/abi/libraries.rs` compares it with what rustc says.
 STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
 CFLAGS_STRICT := -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 EXAMPLES := minimal taximeter

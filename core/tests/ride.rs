@@ -824,6 +824,25 @@ fn receipts() {
 }
 
 #[test]
+fn a_payment_that_is_over_without_money_owes_no_receipt() {
+    for end in ["ABORTED", "never sent", "given up"] {
+        let m = Meter::new();
+        let wait = if end == "never sent" { 0 } else { MINUTE };
+        m.client.create_push_payment(&push(R, FARE), wait);
+        m.client.post_receipt(R, &receipt(FARE), 0);
+        match end {
+            "ABORTED" => m.model.world().payments.get_mut(R).unwrap().state = end.into(),
+            "never sent" => drop(m.client.cancel(R, CancelHow::IfNotApproved, 0)),
+            _ => drop(m.client.cancel(R, CancelHow::GiveUp, MINUTE)),
+        }
+        assert_eq!(m.client.settle(MINUTE, &mut |_| {}).code, Code::Ok, "{end}");
+        let p = m.client.known_payment(R).payment.unwrap();
+        assert!(p.closed, "{end}");
+        assert_eq!(m.model.count("receipt"), 0, "{end}");
+    }
+}
+
+#[test]
 fn a_receipt_that_is_refused_or_slow_does_not_hold_up_the_capture() {
     let m = Meter::new();
     m.model.world().approve_after = Some(0);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{file_text, lib_dir, pkg_config, root, skipped, Scratch};
+use crate::common::{file_text, lib_dir, pkg_config, root, skipped, tool, Scratch, Tool};
 
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
@@ -240,4 +240,67 @@ fn pkg_config_agrees() {
         env!("CARGO_PKG_VERSION")
     );
     assert!(Path::new(&path("vpmeter.pc")).is_file());
+}
+
+/// A firmware with a second Rust archive in it: both work, in either order.
+#[test]
+fn a_second_rust_archive_does_not_clash() {
+    let scratch = Scratch::new();
+    let file = |name: &str, text: &str| {
+        let path = scratch.join(name);
+        std::fs::write(&path, text).expect("a source");
+        path
+    };
+    let rust = file(
+        "other.rs",
+        "#[no_mangle] pub extern \"C\" fn other_length(n: i32) -> i32 {\n\
+         std::panic::catch_unwind(|| { assert!(n > 0); format!(\"{n}\").len() as i32 }).unwrap_or(-1) }\n",
+    );
+    let program = file(
+        "both.c",
+        "#include \"vpmeter.h\"\nint other_length(int n);\nint main(void)\n{\n    int64_t net, vat;\n\
+         return vp_split_gross(24900, 1200, &net, &vat, 0) == VP_OK && vat == 2668 && other_length(123) == 3 &&\n\
+         other_length(0) == -1 ? 0 : 1;\n}\n",
+    );
+    let other = scratch.join("libother.a");
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let built = Command::new(rustc)
+        .args(["--edition", "2021", "--crate-type", "staticlib", "-o"])
+        .arg(&other)
+        .arg(&rust)
+        .output()
+        .expect("rustc");
+    assert!(
+        built.status.success(),
+        "{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    let ours = lib_dir().join("libvpmeter.a");
+    for archives in [[&ours, &other], [&other, &ours]] {
+        let mut command = tool(Tool::C);
+        command
+            .arg("-I")
+            .arg(lib_dir().join("include"))
+            .arg(&program)
+            .args(archives);
+        command
+            .args(pkg_config("Libs.private", "/usr"))
+            .arg("-o")
+            .arg(scratch.join("both"));
+        let linked = command.output().expect("the linker");
+        assert!(
+            linked.status.success(),
+            "{}",
+            String::from_utf8_lossy(&linked.stderr)
+        );
+        let run = Command::new(scratch.join("both"))
+            .output()
+            .expect("the program");
+        assert_eq!(
+            run.status.code(),
+            Some(0),
+            "{}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+    }
 }

@@ -395,11 +395,13 @@ impl Record {
         self.release.as_ref().is_some_and(|c| c.progress.is_owed())
     }
 
-    /// The receipt is to be posted.
+    /// The receipt is to be posted. A payment that is over without money has none.
     pub fn receipt_owed(&self) -> bool {
-        self.receipt
+        let asked = self
+            .receipt
             .as_ref()
-            .is_some_and(|r| r.progress.is_owed() && !r.planned)
+            .is_some_and(|r| r.progress.is_owed() && !r.planned);
+        asked && !self.given_up && !self.is_dead()
     }
 
     /// Nothing is left to do, for us or for a human.
