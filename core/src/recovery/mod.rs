@@ -191,7 +191,9 @@ fn receipt_due(p: &Payment, now: Now) -> Option<Step> {
 
 /// The receipt in the time that the money does not need, so that a slow receipt never holds up a capture.
 fn receipt_in_spare_time(p: &Payment, goal: Goal, now: Now) -> Option<Step> {
-    let wanted = matches!(goal, Goal::Receipt | Goal::Work | Goal::Settle);
+    // Before the approval only the call that asks for it posts a receipt: most payments that end do so without one.
+    let wanted = goal == Goal::Receipt
+        || matches!(goal, Goal::Work | Goal::Settle) && p.record.state == State::Authorized;
     let owed = p.record.receipt_owed() && p.course.receipt_blocked.is_none();
     if !wanted || !owed || p.record.open_capture().is_some() {
         return None;
