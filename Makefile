@@ -85,9 +85,11 @@ test-abi: lib simulator
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" CXX="$(CXX)" \
 	  sh tools/stage.sh "c abi tests" $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --tests
 
-test-python: lib simulator
+test-python: examples simulator
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
 	  sh tools/stage.sh "python tests" $(PYTHON) tests/python/run.py
+	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
+	  sh tools/stage.sh "order of syncs and sends" $(PYTHON) tests/python/syncs.py
 
 size: examples simulator
 	@$(PYTHON) tools/size.py --build $(BUILD) --simulator $(SIMULATOR)
@@ -117,6 +119,11 @@ clean:
 	$(CARGO) clean
 	cd simulator && $(CARGO) clean
 	rm -rf $(BUILD)
+
+# 100,000 random histories of a payment against the model of the servers.
+.PHONY: histories
+histories: | toolchain
+	@VPMETER_HISTORIES=100000 $(CARGO) test $(CARGO_FLAGS) --release -q -p vpmeter-core --test histories
 
 # Breaks the library on purpose, one promise at a time, and shows which tests turn red.
 .PHONY: mutants
