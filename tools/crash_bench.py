@@ -197,7 +197,7 @@ class Bench:
             time.sleep(ALL_DONE_S)
         self.come_to_rest(sim, place, [reference], kind)
         lines = read_log(f"{place}/log")
-        judge = Judge(kind, lines, sim.book(reference), settle_times(lines))
+        judge = Judge(kind, lines, self.book(sim, place, reference), settle_times(lines))
         found, end = judge.judge(), judge.end()
         if end == OFFICE_END and not cell.fault.for_good:
             found[NEEDLESS] = "it asks for the office"
@@ -225,6 +225,14 @@ class Bench:
         os.mkdir(place)
         return place
 
+    def book(self, sim, place, reference):
+        """The simulator's page of a payment, kept beside the log."""
+        book = sim.book(reference)
+        if self.options.keep:
+            with open(f"{place}/{reference}.json", "w", encoding="utf-8") as f:
+                json.dump(book, f, indent=1)
+        return book
+
     def drop(self, place, found):
         if not found and not self.options.keep:
             shutil.rmtree(place)
@@ -249,8 +257,9 @@ class Bench:
             shutil.rmtree(place)
         return taken
 
-    def shift(self, number, rides, taken):
+    def shift(self, number, plan, taken):
         """The rides of a shift on one journal: (ride, where its kills hit, zeros that are not, the end) of each."""
+        switches, rides = plan
         sim = self.simulator(False)
         place = self.place(f"shift-{number:05}")
         sim.ask("POST", "reset")
@@ -258,7 +267,7 @@ class Bench:
         fired = 0
         for ride in rides:
             sim.ask("DELETE", "faults")
-            sim.ask("POST", "switches", {"adjust-aggregate": "updated", **ride.kind.switches})
+            sim.ask("POST", "switches", {**switches, **ride.kind.switches})
             sim.ask("POST", "passenger", {"rule": ride.passenger, "reference": ride.reference})
             rules = sim.ask("POST", "faults", list(ride.faults) + [ride.pace])["ids"]
             kills[ride.reference] = self.random_ride(sim, place, ride, taken)
@@ -270,7 +279,7 @@ class Bench:
         out = []
         for ride in rides:
             own = [line for line in lines if own_line(line, ride.reference)]
-            judge = Judge(ride.kind, own, sim.book(ride.reference), settles)
+            judge = Judge(ride.kind, own, self.book(sim, place, ride.reference), settles)
             out.append((ride, kills[ride.reference], judge.judge(), judge.end()))
         self.drop(place, any(found for _, _, found, _ in out))
         return out, fired

@@ -36,6 +36,9 @@ PLACES = ["before the record", "recorded", "with the passenger", "approved", "re
 PAID_END, REFUNDED, OTHER, RELEASED, OFFICE_END, HELD = "paid", "refunded", "other", "release", "office", "held"
 ENDS = [PAID_END, REFUNDED, OTHER, RELEASED, OFFICE_END, HELD]
 
+# The simulator and the meter may round the same moment differently.
+SKEW_MS = 2
+
 NO_BOOK = {"authorized": 0, "captured": 0, "cancelled": 0, "refunded": 0, "captures": [], "refunds": [], "cancels": [],
            "receipt": None, "requests": [], "state": None, "created_at": None}
 
@@ -221,12 +224,14 @@ class Judge:
     def called_not_done(self):
         """A call that said that nothing happened, while what it did stands in the books."""
         book = self.book
-        done = {"create": [book["created_at"]] if book["created_at"] else []}
-        for name, moves in {"ride": "captures", "capture": "captures", "refund": "refunds", "cancel": "cancels"}.items():
-            done[name] = [move["at"] for move in book[moves]]
-        for begin, result in self.calls:
-            if result and says_not_done(result["code"]):
-                if any(begin["at"] <= at <= result["at"] for at in done.get(begin["call"], [])):
+        moves = {"ride": "captures", "capture": "captures", "refund": "refunds", "cancel": "cancels"}
+        done = {call: [move["at"] for move in book[name]] for call, name in moves.items()}
+        done["create"] = [book["created_at"]] if book["created_at"] else []
+        for call, times in done.items():
+            for at in times:
+                # Where two calls touch, the later one did it.
+                begin, result = ([(b, r) for b, r in self.of(call) if b["at"] <= at + SKEW_MS] or [(None, None)])[-1]
+                if result and says_not_done(result["code"]) and at <= result["at"]:
                     self.bad(FALSE_FAILURES, f"{begin['call']} returned {result['code']}, and was carried out")
 
     def cash(self):
@@ -267,7 +272,8 @@ class Judge:
 
     def late_creates(self):
         for request in self.book["requests"]:
-            if request["operation"] == "create" and any(a <= request["at"] <= b for a, b in self.settles):
+            if request["operation"] == "create" and any(
+                    a <= request["at"] < b - SKEW_MS for a, b in self.settles):
                 self.bad(LATE_CREATES, f"a create at {request['at']}")
 
     def lost_receipts(self):

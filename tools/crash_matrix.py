@@ -9,6 +9,7 @@ import argparse
 import os
 import queue
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -94,6 +95,7 @@ def arguments():
     parser.add_argument("--thin", action="store_true", help="each request meets each fault twice; fewer random rides")
     parser.add_argument("--seed", default="1", help="of the random rides (1)")
     parser.add_argument("--random", type=int, help="how many random rides (2000; thinned 150)")
+    parser.add_argument("--shift", type=int, metavar="N", help="only the random rides whose name begins with shift-N")
     parser.add_argument("--workers", type=int, default=3, help="each has a simulator of its own (3)")
     parser.add_argument("--only", metavar="PATTERN", help="only cells whose name has this in it, and no random rides")
     parser.add_argument("--keep", action="store_true", help="keep journals and logs, and say where they are")
@@ -117,9 +119,17 @@ def copy_programs(options, folder):
     options.simulator = shutil.copy(options.simulator, folder)
 
 
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
 def main():
+    signal.signal(signal.SIGINT, interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     options = arguments()
     cells = [c for c in crash_plan.cells(options.thin) if not options.only or options.only in c.name]
+    if options.shift is not None:
+        cells = []
     if options.list:
         print("\n".join(c.name for c in cells))
         return 0
@@ -134,12 +144,14 @@ def main():
 
 def run(options, cells, folder):
     started = time.monotonic()
-    shifts = -(-options.random // crash_plan.RIDES_IN_A_SHIFT)
-    rides = shifts * crash_plan.RIDES_IN_A_SHIFT
+    shifts = list(range(-(-options.random // crash_plan.RIDES_IN_A_SHIFT)))
+    if options.shift is not None:
+        shifts = [options.shift]
+    rides = len(shifts) * crash_plan.RIDES_IN_A_SHIFT
     print(f"crash matrix: {len(cells)} cells, {rides} random rides, seed {options.seed}, {options.workers} workers",
           flush=True)
     jobs = queue.Queue()
-    for job in cells + list(range(shifts)):
+    for job in cells + shifts:
         jobs.put(job)
     results = Results()
     barrier = threading.Barrier(options.workers)
@@ -154,7 +166,9 @@ def run(options, cells, folder):
         # The workers end after the job that they have in hand, and stop what they started.
         while not jobs.empty():
             jobs.get_nowait()
-        raise
+        results.fail("the matrix", "was interrupted")
+        for thread in threads:
+            thread.join()
     seconds = time.monotonic() - started
     if not jobs.empty():
         results.fail("the matrix", f"{jobs.qsize()} jobs were not done")

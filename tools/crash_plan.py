@@ -55,6 +55,8 @@ KINDS = [
          requests=(("get", 1), ("cancel", 1))),
     Kind("declined", "ride, the passenger declines", ("ride",), receipt=FARE, passenger="decline-after=2s",
          requests=(("create", 1), ("get", 1))),
+    Kind("early", "receipt first, the passenger declines", ("create", "receipt", "poll:60000"), then="hold",
+         receipt=FARE, passenger="decline-after=2s", requests=(("receipt", 1),)),
     Kind("refund", "ride, then all of it refunded", ("ride", f"refund:{FARE}:1"), requests=(("refund", 1),)),
     Kind("parts", "ride, then refunded in two parts",
          ("ride", f"refund:{FIRST_PART}:1", f"refund:{FARE - FIRST_PART}:2"), requests=(("refund", 1), ("refund", 2))),
@@ -163,10 +165,31 @@ def cells(thin):
 RIDES_IN_A_SHIFT = 10
 # How often each kind comes in a shift, of these.
 WEIGHTS = {"ride": 30, "order": 3, "proof": 4, "events": 2, "steps": 12, "split": 8, "rest": 5, "withdraw": 6,
-           "race": 6, "giveup": 6, "late": 6, "approved": 6, "declined": 4, "refund": 8, "parts": 6,
+           "race": 6, "giveup": 6, "late": 6, "approved": 6, "declined": 4, "early": 2, "refund": 8, "parts": 6,
            "latecaptures": 5, "laterefunds": 3}
 OPERATIONS = ["create", "get", "receipt", "capture", "cancel", "refund", "events", "order", "*", "*"]
 LEAVES = "is left for the end of the shift"
+CALLED_OFF = ["ignore", "approve-on-cancel", "approve-after=2s", "busy-from=0s,approve-after=6s"]
+# What the published sources leave open is another thing in each shift.
+SWITCHES = {
+    "token-numbers": ["strings", "numbers"],
+    "replay-status": ["original", "200"],
+    "sticky-errors": ["on", "off"],
+    "sticky-6250": ["off", "on"],
+    "idempotency-scope": ["operation", "msn"],
+    "known-reference-status": ["409", "400"],
+    "adjust-content-type": ["application/problem+json", "application/json"],
+    "adjust-aggregate": ["updated", "updated", "empty", "missing", "lagging:4000"],
+    "fully-captured": ["6170", "6090"],
+    "repeat-cancel": ["6050", "6190"],
+    "cancel-while-approving": ["423", "6250"],
+    "cancelled-event-key": ["absent", "present"],
+    "rate-limit-scope": ["operation", "reference"],
+    "rate-limit-shape": ["apim", "empty"],
+    "profile": ["object", "missing"],
+    "capture-guaranteed-until": ["absent", "present"],
+    "timestamps": ["millis", "ticks", "seconds", "offset", "mixed"],
+}
 
 
 @dataclass(frozen=True)
@@ -189,8 +212,9 @@ class RandomRide:
 
 
 def shift(seed, number):
-    """The rides of one shift, on one journal. The same seed and number give the same plan."""
+    """The rides of one shift, on one journal, and the simulator's switches. The same seed and number, the same plan."""
     dice = random.Random(f"{seed}/{number}")
+    switches = {name: dice.choice(values) for name, values in SWITCHES.items()}
     rides = []
     for index in range(RIDES_IN_A_SHIFT):
         kind = KIND[dice.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]]
@@ -200,6 +224,8 @@ def shift(seed, number):
             passenger = f"approve-after={dice.randint(200, 9000)}ms"
             if dice.random() < 0.08:
                 passenger = dice.choice(["ignore", "decline-after=1s"])
+        elif passenger in CALLED_OFF:
+            passenger = dice.choice(CALLED_OFF)
         faults = list(kind.prelude)
         if dice.random() < 0.5:
             operation = dice.choice(OPERATIONS)
@@ -212,4 +238,4 @@ def shift(seed, number):
                       for _ in range(dice.choice([1, 1, 1, 2, 2, 3])))
         faults = tuple({**rule, "reference": reference} for rule in faults)
         rides.append(RandomRide(reference, kind, passenger, faults, pace, kills))
-    return rides
+    return switches, rides

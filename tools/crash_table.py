@@ -19,6 +19,8 @@ SHOWN = 20
 
 def command(options):
     words = ["tools/crash_matrix.py"] + (["--thin"] if options.thin else [])
+    words += [f"--only '{options.only}'"] if options.only else []
+    words += [f"--shift {options.shift}"] if options.shift is not None else []
     return " ".join(words + [f"--seed {options.seed}", f"--random {options.random}", f"--workers {options.workers}"])
 
 
@@ -28,7 +30,8 @@ def totals(results):
         ("cells", len(cells)),
         ("faults fired in the cells", sum(fired for _, fired, _, _ in cells)),
         ("SIGKILLs in the cells", sum(kills for _, _, kills, _ in cells)),
-        ("rides killed at random", len(results.rides)),
+        ("rides with kills at random times", len(results.rides)),
+        ("of them hit before their end", sum(bool(hits) for _, hits, _ in results.rides)),
         ("SIGKILLs in those", sum(len(hits) for _, hits, _ in results.rides)),
         ("faults fired in those", results.random_faults),
         ("rides in all", len(cells) + len(results.rides)),
@@ -99,13 +102,14 @@ def write(path, results, options, seconds):
     lines = [
         "# The crash matrix",
         "",
-        "Made by `make crash-matrix`; do not edit. The real library runs in a process of its own, with its journal on a",
-        "real disk, against the simulator. Each request of each kind of ride meets each fault, in four ways: the process",
-        "goes on; it is killed with SIGKILL while the request is in flight, and the restarted program calls `vp_settle`;",
-        "the same, and it makes the same call again; it is killed, restarted, and killed again in the middle of its next",
-        "request. Then rides are killed at random moments, ten on one journal. At the end the faults end, the passengers'",
-        "time is over, and a new process calls `vp_settle` three times. What must be zero is counted from the simulator's",
-        "books and from what the program was told before it died, without the library's help.",
+        "Made by `make crash-matrix`; do not edit. The real library runs in a process of its own, with its journal on",
+        "a real disk, against the simulator. Each request of each kind of ride meets each fault, in four ways: the",
+        "process goes on; it is killed with SIGKILL while the request is in flight, and the restarted program calls",
+        "`vp_settle`; the same, and it makes the same call again; it is killed, restarted, and killed again in the",
+        "middle of its next request. Then rides are killed at random moments, ten on a journal. At the end the faults",
+        "end, the passengers' time is over, and a new process calls `vp_settle` three times. What must be zero is",
+        "counted from the simulator's books and from what the program was told before it died, without the library's",
+        "help.",
         "",
         "SIGKILL leaves what the kernel has: this is no proof of the syncs. Those have tests of their own.",
         "",
@@ -126,7 +130,7 @@ def write(path, results, options, seconds):
     lines += matrix(results)
     lines += ["", "## Rides killed at random", "",
               "Half of them have a fault waiting besides. Some are left as they are after a kill, and the next ride",
-              "begins.", ""]
+              "begins. What the servers' documents leave open is another thing on each journal.", ""]
     lines += random_rides(results)
     lines += [""] + places(results)
     with open(path, "w", encoding="utf-8") as f:
