@@ -69,7 +69,7 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-test: lint test-rust test-simulator test-abi test-python
+test: lint test-rust test-simulator test-abi test-python test-crash
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
