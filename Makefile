@@ -5,7 +5,7 @@
 #   make header    include/vpmeter.h from the Rust sources
 #   make size      stripped sizes, and the memory of examples-c/minimal.c after its ride
 #   make crash-matrix   kills the library in every moment of a ride; writes docs/crash-matrix.md
-#   make crash-matrix, histories, mutants   the proofs that take longer
+#   make histories, make mutants   random histories of a payment; the library broken on purpose
 #   make clean
 
 VERSION := 0.1.0
