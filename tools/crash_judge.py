@@ -51,11 +51,11 @@ def read_log(path, begin=0):
     with open(path, encoding="utf-8") as f:
         f.seek(begin)
         for text in f:
-            if not text.endswith("\n"):
-                # The kernel writes a line whole or not at all; anything else is a fault of the bench.
-                raise RuntimeError(f"{path}: a torn line: {text!r}")
+            # A SIGKILL can cut a write where a page ends: nobody was told that line.
+            if not text.endswith(" .\n"):
+                continue
             line = {}
-            for word in text.split():
+            for word in text.split()[:-1]:
                 name, _, value = word.partition("=")
                 line[name] = int(value) if value.lstrip("-").isdigit() else value
             lines.append(line)

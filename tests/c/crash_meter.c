@@ -185,17 +185,19 @@ static void sleep_ms(void *user, uint32_t ms)
     }
 }
 
-/* ---- The log: whole lines, so that what was told before a SIGKILL is known ---- */
+/* ---- The log: what was told before a SIGKILL. A line that does not end in a dot was cut by it ---- */
 
 static void say(const char *format, ...)
 {
+    static const char end[] = " .\n";
     char line[1024];
     va_list values;
     int count = snprintf(line, sizeof line, "at=%" PRId64 " step=%d ", read_clock(CLOCK_REALTIME), step);
     va_start(values, format);
-    count += vsnprintf(line + count, sizeof line - (size_t)count - 1, format, values);
+    count += vsnprintf(line + count, sizeof line - (size_t)count - sizeof end, format, values);
     va_end(values);
-    line[count++] = '\n';
+    memcpy(line + count, end, sizeof end);
+    count += (int)sizeof end - 1;
     if (write(log_file, line, (size_t)count) != count)
         broken("the log cannot be written", plan.log);
 }
@@ -440,6 +442,8 @@ int main(int argc, char **argv)
         broken("the log cannot be opened", plan.log);
     offset_ms = number_after(ask("GET", "clock", ""), "\"offset_ms\":");
     open_client();
+    if (write(log_file, "\n", 1) != 1)
+        broken("the log cannot be written", plan.log);
     say("kind=opened call=open ref=%s", plan.ref);
     first = i + 1;
     for (i = first; i < argc; i++) {
