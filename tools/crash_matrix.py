@@ -94,7 +94,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--thin", action="store_true", help="each request meets each fault twice; fewer random rides")
     parser.add_argument("--seed", default="1", help="of the random rides (1)")
-    parser.add_argument("--random", type=int, help="how many random rides (2400; thinned 150)")
+    parser.add_argument("--random", type=int, help="how many random rides (2600; thinned 150)")
     parser.add_argument("--shift", type=int, metavar="N", help="only the random rides whose name begins with shift-N")
     parser.add_argument("--workers", type=int, default=3, help="each has a simulator of its own (3)")
     parser.add_argument("--only", metavar="PATTERN", help="only cells whose name has this in it, and no random rides")
@@ -106,7 +106,7 @@ def arguments():
     parser.add_argument("--doc", metavar="PATH", help="write the table there")
     options = parser.parse_args()
     if options.random is None:
-        options.random = 0 if options.only else 150 if options.thin else 2400
+        options.random = 0 if options.only else 150 if options.thin else 2600
     return options
 
 
