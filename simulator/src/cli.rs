@@ -56,7 +56,7 @@ where
     }
 }
 
-const TAKES_VALUE: [&str; 14] = [
+const TAKES_VALUE: [&str; 15] = [
     "port",
     "control-port",
     "ca-out",
@@ -66,6 +66,7 @@ const TAKES_VALUE: [&str; 14] = [
     "subscription-key",
     "currency",
     "token-life",
+    "speed",
     "passenger",
     "switch",
     "fault",
@@ -98,6 +99,10 @@ fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String>
         "token-life" => {
             let life = clock::parse_duration(&value).filter(|ms| *ms > 0);
             settings.token_life_ms = life.ok_or(format!("must be a duration such as 3600s, not \"{value}\""))?;
+        }
+        "speed" => {
+            let speed = value.parse().ok().filter(|speed| clock::SPEEDS.contains(speed));
+            settings.speed = speed.ok_or(format!("must be an integer between 1 and 100000, not \"{value}\""))?;
         }
         "passenger" => settings.passenger = Rule::parse(&value)?,
         "switch" => {
@@ -157,6 +162,7 @@ What happens
                         approve, approve-after=D, decline, decline-after=D, ignore, manual, approve-on-cancel,
                         no-user; with busy-from=D, before it, cancels are refused from then on
   --switch NAME=VALUE   how to read what the published sources leave open; see below
+  --speed N             the simulator's clock runs N times faster than real time, up to 100000 (1)
   --fault JSON          a fault rule, such as
                         {{\"operation\":\"capture\",\"action\":\"reset_after\"}}: do it and lose the answer
 
@@ -201,6 +207,8 @@ mod tests {
             (vec!["--fault", "{}"], "operation"),
             (vec!["--rate-limits", "maybe"], "--rate-limits"),
             (vec!["--token-life", "0s"], "--token-life"),
+            (vec!["--speed", "0"], "--speed"),
+            (vec!["--speed", "1e3"], "--speed"),
         ] {
             let text = refused(&arguments);
             assert!(text.contains(part), "{arguments:?}: {text}");

@@ -1,7 +1,7 @@
-//! The simulator's time: real time plus an offset that tests may move, or a frozen instant.
+//! The simulator's time: real time until a test moves it, speeds it up or makes it stand still.
 //! Everything that ages (tokens, the ten minutes of a payment, deadlines, rate limits) asks this clock.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 pub const SECOND: i64 = 1_000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -11,42 +11,74 @@ pub const DAY: i64 = 24 * HOUR;
 /// The last millisecond of the year 9999: RFC 3339 knows no later one.
 const LAST_MOMENT: i64 = 253_402_300_799_999;
 
-#[derive(Debug)]
+/// How many times faster than real time the clock may run.
+pub const SPEEDS: std::ops::RangeInclusive<i64> = 1..=100_000;
+
+#[derive(Clone, Debug)]
 pub struct Clock {
     /// Wall time is read once; later readings are monotonic, so a clock set on the host moves nothing here.
-    started_wall_ms: i64,
+    started_wall_us: i64,
     started: Instant,
-    offset_ms: i64,
-    frozen_at: Option<i64>,
+    /// Every change of the clock begins a new stretch: from this moment of real time ...
+    real_us: i64,
+    /// ... it showed this ...
+    shown_us: i64,
+    /// ... and went on so many times faster.
+    speed: i64,
+    frozen: bool,
 }
 
 impl Clock {
-    pub fn new() -> Clock {
+    /// Real time, until it is told otherwise; `speed` is one of [`SPEEDS`].
+    pub fn new(speed: i64) -> Clock {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started_wall_us = i64::try_from(since_epoch.as_micros()).unwrap_or(0);
         Clock {
-            started_wall_ms: i64::try_from(since_epoch.as_millis()).unwrap_or(0),
+            started_wall_us,
             started: Instant::now(),
-            offset_ms: 0,
-            frozen_at: None,
+            real_us: started_wall_us,
+            shown_us: started_wall_us,
+            speed,
+            frozen: false,
         }
     }
 
-    fn real(&self) -> i64 {
-        let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(0);
-        self.started_wall_ms.saturating_add(elapsed)
+    fn real_us(&self) -> i64 {
+        let elapsed = i64::try_from(self.started.elapsed().as_micros()).unwrap_or(0);
+        self.started_wall_us.saturating_add(elapsed)
+    }
+
+    fn now_us(&self) -> i64 {
+        if self.frozen {
+            return self.shown_us;
+        }
+        let gone = (self.real_us() - self.real_us).saturating_mul(self.speed);
+        self.shown_us.saturating_add(gone).min(LAST_MOMENT * 1_000)
     }
 
     /// Milliseconds since 1970, UTC.
     pub fn now(&self) -> i64 {
-        self.frozen_at.unwrap_or_else(|| self.real() + self.offset_ms).min(LAST_MOMENT)
+        self.now_us() / 1_000
     }
 
+    /// How far it is from real time.
     pub fn offset(&self) -> i64 {
-        self.now() - self.real()
+        (self.now_us() - self.real_us()) / 1_000
     }
 
     pub fn is_frozen(&self) -> bool {
-        self.frozen_at.is_some()
+        self.frozen
+    }
+
+    pub fn speed(&self) -> i64 {
+        self.speed
+    }
+
+    /// A new stretch begins where the last one ends, so time neither jumps nor goes back.
+    fn turn(&mut self) {
+        let real_us = self.real_us();
+        self.shown_us = self.now_us();
+        self.real_us = real_us;
     }
 
     /// Forward only: the servers' time never goes back. False if that would leave the calendar.
@@ -54,29 +86,30 @@ impl Clock {
         if ms < 0 || self.now().checked_add(ms).is_none_or(|then| then > LAST_MOMENT) {
             return false;
         }
-        match &mut self.frozen_at {
-            Some(at) => *at += ms,
-            None => self.offset_ms += ms,
-        }
+        self.shown_us += ms * 1_000;
         true
     }
 
     /// A thawed clock goes on from the instant at which it stood.
     pub fn freeze(&mut self, frozen: bool) {
-        let now = self.now();
-        self.frozen_at = frozen.then_some(now);
-        self.offset_ms = now - self.real();
+        self.turn();
+        self.frozen = frozen;
     }
 
-    pub fn reset(&mut self) {
-        self.offset_ms = 0;
-        self.frozen_at = None;
+    /// How many times faster than real time it runs from now on, or from its thawing on.
+    pub fn set_speed(&mut self, speed: i64) {
+        self.turn();
+        self.speed = speed.clamp(*SPEEDS.start(), *SPEEDS.end());
     }
-}
 
-impl Default for Clock {
-    fn default() -> Clock {
-        Clock::new()
+    /// Real time until the clock will show a moment, if nobody moves it meanwhile; `None` while it stands still before it.
+    pub fn real_wait_until(&self, moment: i64) -> Option<Duration> {
+        let left_us = moment.saturating_mul(1_000) - self.now_us();
+        if left_us <= 0 {
+            return Some(Duration::ZERO);
+        }
+        // Rounded up, so that the moment has come when the wait is over.
+        (!self.frozen).then(|| Duration::from_micros(left_us.unsigned_abs().div_ceil(self.speed.unsigned_abs())))
     }
 }
 
@@ -242,12 +275,53 @@ mod tests {
 
     #[test]
     fn a_frozen_clock_moves_only_when_told() {
-        let mut clock = Clock::new();
+        let mut clock = Clock::new(1);
         clock.freeze(true);
         let before = clock.now();
         assert!(clock.advance(MINUTE));
         assert_eq!(clock.now(), before + MINUTE);
         assert!(!clock.advance(i64::MAX));
         assert!(!clock.advance(-1));
+        assert_eq!(clock.real_wait_until(before + MINUTE), Some(Duration::ZERO));
+        assert_eq!(clock.real_wait_until(before + MINUTE + 1), None);
+    }
+
+    #[test]
+    fn a_fast_clock_neither_jumps_nor_goes_back() {
+        let mut clock = Clock::new(1);
+        let mut last = clock.now_us();
+        let mut later = |clock: &Clock| {
+            let now = clock.now_us();
+            assert!(now >= last, "{now} after {last}");
+            last = now;
+        };
+        // Frozen meanwhile, so that what the changes themselves do can be seen to the microsecond.
+        for speed in [100_000, 1, 60, 1] {
+            clock.set_speed(speed);
+            later(&clock);
+            clock.freeze(true);
+            let stood = clock.now_us();
+            clock.set_speed(7);
+            assert_eq!((clock.now_us(), clock.speed()), (stood, 7));
+            clock.set_speed(speed);
+            clock.freeze(false);
+            assert!(clock.now_us() >= stood);
+            later(&clock);
+        }
+        let start = (Instant::now(), clock.now());
+        clock.set_speed(100_000);
+        while clock.now() < start.1 + 10 * MINUTE {
+            assert!(start.0.elapsed() < Duration::from_secs(60), "ten minutes last longer than a minute");
+        }
+    }
+
+    #[test]
+    fn the_wait_for_a_moment_is_real_time() {
+        let mut clock = Clock::new(60);
+        let moment = clock.now() + HOUR;
+        let wait = clock.real_wait_until(moment).expect("it runs");
+        assert!(wait <= Duration::from_secs(60) && wait > Duration::from_secs(1), "{wait:?}");
+        clock.freeze(true);
+        assert_eq!(clock.real_wait_until(moment), None);
     }
 }

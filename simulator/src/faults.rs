@@ -231,7 +231,7 @@ fn is_header_value(value: &str) -> bool {
     value.bytes().all(|b| (0x20..0x7f).contains(&b))
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Armed {
     id: u64,
     rule: NewRule,
@@ -239,7 +239,7 @@ struct Armed {
     fired: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Faults {
     rules: Vec<Armed>,
     last_id: u64,

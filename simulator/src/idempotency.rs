@@ -12,7 +12,7 @@ use crate::route::Operation;
 use crate::switches::{Switch, Switches};
 use crate::wire::Answer;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Replies {
     kept: HashMap<Slot, Kept>,
 }
@@ -25,7 +25,7 @@ pub struct Slot {
     key: String,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Kept {
     meaning: String,
     answer: Answer,

@@ -20,12 +20,12 @@ use crate::wire::{Answer, Outcome, Request};
 /// The payment type under which ePayment orders are kept.
 pub const ECOM: &str = "ECOM";
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Receipts {
     kept: HashMap<(String, String, String), Receipt>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Receipt {
     content: Value,
     came_with_create: bool,

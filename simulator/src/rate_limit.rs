@@ -13,7 +13,7 @@ use crate::wire::Answer;
 const WRITES: usize = 5;
 const READS: usize = 120;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RateLimits {
     calls: HashMap<(Option<Operation>, String, String), VecDeque<i64>>,
 }

@@ -14,7 +14,7 @@ const KEPT: usize = 10_000;
 /// Longer bodies are cut in the log; their hash is of the whole.
 const BODY_KEPT: usize = 64 * 1_024;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Entry {
     n: u64,
     at: i64,
@@ -32,7 +32,7 @@ struct Entry {
     fault: Option<&'static str>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct RequestLog {
     entries: VecDeque<Entry>,
     last: u64,

@@ -23,6 +23,8 @@ pub struct Settings {
     /// Of the sales unit; payments in any other are refused with 5040.
     pub currency: String,
     pub token_life_ms: i64,
+    /// How many times faster than real time the clock runs.
+    pub speed: i64,
     pub passenger: Rule,
     pub switches: Switches,
     pub faults: Vec<NewRule>,
@@ -43,6 +45,7 @@ impl Default for Settings {
             },
             currency: "NOK".to_owned(),
             token_life_ms: HOUR,
+            speed: 1,
             passenger: Rule { act: Act::ApproveAfter(3 * SECOND), busy_from: None },
             switches: Switches::default(),
             faults: Vec::new(),

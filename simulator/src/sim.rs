@@ -12,7 +12,7 @@ use crate::settings::{Credentials, Settings};
 use crate::switches::Switches;
 use crate::token::Tokens;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sim {
     pub settings: Settings,
     /// Where payments are opened by a browser or a QR code; known once the port is.
@@ -38,7 +38,7 @@ impl Sim {
         }
         Sim {
             base_url: String::new(),
-            clock: Clock::new(),
+            clock: Clock::new(settings.speed),
             credentials: settings.credentials.clone(),
             switches: settings.switches.clone(),
             passengers: Passengers::new(settings.passenger),

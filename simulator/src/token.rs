@@ -15,7 +15,7 @@ use crate::switches::Switch;
 use crate::wire::{Answer, Outcome, Request};
 
 /// Several tokens may be valid at once.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tokens {
     expiry: HashMap<String, i64>,
 }

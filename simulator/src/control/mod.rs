@@ -1,5 +1,6 @@
 //! The control API under `/_sim/`: what a test says to the simulator, and what it asks it. No authentication.
 
+mod clock;
 mod input;
 mod view;
 
@@ -51,7 +52,7 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
         ("POST", ["passenger"]) => passenger(sim, &Input::read(body)?),
         ("POST", ["payments", reference, wish]) => payment(sim, reference, wish, body),
         ("GET", ["clock"]) => Ok(view::clock(sim)),
-        ("POST", ["clock"]) => clock(sim, &Input::read(body)?),
+        ("POST", ["clock"]) => clock::change(sim, &Input::read(body)?),
         ("GET", ["switches"]) => Ok(view::switches(sim)),
         ("POST", ["switches"]) => switches(sim, &Input::read(body)?),
         ("GET", ["faults"]) => Ok(sim.faults.list()),
@@ -124,24 +125,6 @@ fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
         Ok(()) => view::one(sim, reference).ok_or_else(|| Refused(404, "the payment is gone".to_owned())),
         Err(Refusal { code, detail }) => Err(Refused(409, format!("{code}: {detail}"))),
     }
-}
-
-fn clock(sim: &mut Sim, input: &Input) -> Done {
-    input.only(&["advance_ms", "freeze"])?;
-    let freeze = input.flag("freeze")?;
-    let advance = input.positive_or_zero("advance_ms")?;
-    if freeze.is_none() && advance.is_none() {
-        return Err(Refused::bad("field \"advance_ms\": is missing, and so is \"freeze\""));
-    }
-    if let Some(freeze) = freeze {
-        sim.clock.freeze(freeze);
-    }
-    if !sim.clock.advance(advance.unwrap_or(0)) {
-        return Err(Refused::bad("field \"advance_ms\": leads beyond the year 9999"));
-    }
-    let now = sim.clock.now();
-    sim.ledger.settle(now);
-    Ok(view::clock(sim))
 }
 
 /// All or none: a mistake in one switch changes nothing.

@@ -65,7 +65,13 @@ fn show(sim: &Sim, payment: &Payment, requests: &HashMap<&str, Vec<Value>>) -> V
 }
 
 pub fn clock(sim: &Sim) -> Value {
-    json!({"now": sim.clock.now(), "offset_ms": sim.clock.offset(), "frozen": sim.clock.is_frozen()})
+    let clock = &sim.clock;
+    json!({
+        "now": clock.now(),
+        "offset_ms": clock.offset(),
+        "frozen": clock.is_frozen(),
+        "speed": clock.speed(),
+    })
 }
 
 pub fn switches(sim: &Sim) -> Value {

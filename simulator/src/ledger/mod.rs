@@ -8,7 +8,7 @@ pub use payment::{Event, EventName, Money, NewPayment, Payment, Refusal, State};
 
 use crate::passenger::{Passengers, Whom};
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ledger {
     payments: Vec<Payment>,
     /// References are unique for a sales unit, not globally (OpenAPI 1.8.1, `Reference`).

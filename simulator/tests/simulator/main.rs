@@ -11,4 +11,5 @@ mod limits;
 mod order_management;
 mod ride;
 mod strict;
+mod time;
 mod tokens;
