@@ -1,9 +1,10 @@
 //! The Vipps MobilePay servers on loopback, as their documentation describes them: stateful, strict, and with
 //! faults, time and a passenger that tests can move.
 //!
-//! The way of a request: [`server`] reads it, [`exchange`] notes it and asks the fault rules, `route` names the
-//! operation, `headers` and `body` check it, `token`, `epayment` or `order_management` answer it, and `ledger`
-//! keeps the books. [`control`] is the other door, for tests. All state is one [`sim::Sim`] behind one lock.
+//! The way of a request: `connection` reads it, `exchange` notes it and asks the fault rules, `play` does what they
+//! say, `route` names the operation, `headers` and `body` check it, `token`, `epayment` or `order_management` answer
+//! it, and `ledger` keeps the books. [`control`] is the other door, for tests. All state is one [`sim::Sim`] behind
+//! one lock.
 //!
 //! It shares no code with any client: a misspelt field must not pass because both sides misspell it alike.
 
@@ -16,6 +17,7 @@ pub mod settings;
 pub mod temp;
 
 mod body;
+mod connection;
 mod control;
 mod epayment;
 mod exchange;
@@ -27,6 +29,7 @@ mod ledger;
 mod mask;
 mod order_management;
 mod passenger;
+mod play;
 mod problem;
 mod random;
 mod rate_limit;

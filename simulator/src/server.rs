@@ -1,45 +1,24 @@
 //! The listeners: the servers' own port, with or without TLS, and the control port, always plain and on loopback.
 
-use std::convert::Infallible;
-use std::future::{pending, poll_fn};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper::{Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time;
 use tokio_rustls::TlsAcceptor;
 
-use crate::clock;
-use crate::control;
-use crate::exchange::{self, Noted};
-use crate::faults::Action;
-use crate::problem;
+use crate::connection::{Connection, serve};
 use crate::settings::Settings;
 use crate::sim::Sim;
-use crate::socket::{self, Ending, ResetFlag, Socket};
+use crate::socket::Socket;
 use crate::tls;
-use crate::wire::{Answer, Request};
 
-const BODY_LIMIT: usize = 1024 * 1024;
-const HEAD_LIMIT: usize = 64 * 1024;
-const HEAD_TIME: Duration = Duration::from_secs(60);
-const BODY_TIME: Duration = Duration::from_secs(30);
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
 /// A running simulator; dropping it stops it.
@@ -129,21 +108,22 @@ fn listen(port: u16) -> Result<(std::net::TcpListener, u16), StartError> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+pub(crate) enum Door {
     /// The servers, and the control API beside them.
     Api,
     /// The control API alone.
     Control,
 }
 
-struct Shared {
+/// What all connections have in common.
+pub(crate) struct Shared {
     sim: Mutex<Sim>,
-    verbose: bool,
+    pub verbose: bool,
     connections: AtomicU64,
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Sim> {
+    pub fn lock(&self) -> MutexGuard<'_, Sim> {
         self.sim.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -172,219 +152,5 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, door: Door, sha
                 }
             }
         });
-    }
-}
-
-#[derive(Clone)]
-struct Connection {
-    door: Door,
-    number: u64,
-    shared: Arc<Shared>,
-    /// By this a request takes the socket away from the HTTP server, for a fault below HTTP.
-    ending: mpsc::UnboundedSender<Ending>,
-}
-
-async fn serve<S>(io: S, reset: ResetFlag, connection: Connection, mut endings: mpsc::UnboundedReceiver<Ending>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let service = service_fn(move |request| respond(connection.clone(), request));
-    let mut http = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(HEAD_LIMIT)
-        .auto_date_header(false)
-        // Whoever sends a whole request and hangs up has asked all the same.
-        .half_close(true)
-        .serve_connection(TokioIo::new(io), service);
-    let ending = poll_fn(|cx| {
-        if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
-            drop(result);
-            return Poll::Ready(None);
-        }
-        endings.poll_recv(cx)
-    })
-    .await;
-    if let Some(ending) = ending {
-        socket::play(http.into_parts().io.into_inner(), reset, ending).await;
-    }
-}
-
-type Reply = Result<Response<Full<Bytes>>, Infallible>;
-
-async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> Reply {
-    let (head, body) = request.into_parts();
-    let path = head.uri.path().to_owned();
-    let method = head.method.as_str().to_owned();
-    let is_control = path == "/_sim" || path.starts_with("/_sim/");
-
-    if !is_control && connection.door == Door::Api {
-        let refused =
-            exchange::on_head(&mut connection.shared.lock(), &method, &path, &head.headers, connection.number);
-        if let Some(noted) = refused {
-            return connection.end(&noted, Ending::Reset).await;
-        }
-    }
-    let body = match time::timeout(BODY_TIME, whole(body)).await {
-        Ok(Ok(body)) => body,
-        Ok(Err(BodyError::TooLarge)) => return connection.too_large(&method, &path, head.headers),
-        // The client went away, or does not go on: there is nobody to answer.
-        Ok(Err(BodyError::Broken)) | Err(_) => return connection.take(Ending::Close).await,
-    };
-    let request = Request { method, path, headers: head.headers, body, connection: connection.number };
-    if is_control {
-        let answer = control::handle(&mut connection.shared.lock(), &request);
-        return Ok(connection.response(answer));
-    }
-    if connection.door == Door::Control {
-        return Ok(connection.response(control::not_here()));
-    }
-    connection.exchange(request).await
-}
-
-enum BodyError {
-    TooLarge,
-    Broken,
-}
-
-/// A body over the limit is read on for a while, so that the client sees the answer and not a reset.
-async fn whole(mut body: Incoming) -> Result<Vec<u8>, BodyError> {
-    let mut out = Vec::new();
-    let mut seen = 0_usize;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| BodyError::Broken)?;
-        let Some(data) = frame.data_ref() else { continue };
-        seen += data.len();
-        if seen <= BODY_LIMIT {
-            out.extend_from_slice(data);
-        } else if seen > 16 * BODY_LIMIT {
-            break;
-        }
-    }
-    if seen > BODY_LIMIT { Err(BodyError::TooLarge) } else { Ok(out) }
-}
-
-impl Connection {
-    fn response(&self, answer: Answer) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(answer.body)));
-        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let headers = response.headers_mut();
-        // A client may take the time from here, so it is the simulator's.
-        if let Ok(date) = HeaderValue::from_str(&clock::http_date(self.shared.lock().clock.now())) {
-            headers.insert(DATE, date);
-        }
-        if let Some(Ok(content_type)) = answer.content_type.map(|value| HeaderValue::from_str(&value)) {
-            headers.insert(CONTENT_TYPE, content_type);
-        }
-        for (name, value) in &answer.headers {
-            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
-                headers.insert(name, value);
-            }
-        }
-        response
-    }
-
-    /// The HTTP server lets go of the socket when this is seen; nothing of this request is heard again.
-    async fn take(&self, ending: Ending) -> Reply {
-        let _ = self.ending.send(ending);
-        pending().await
-    }
-
-    fn log(&self, noted: &Noted, status: Option<u16>) {
-        let mut sim = self.shared.lock();
-        sim.log.end(noted.n, status);
-        if self.shared.verbose {
-            eprintln!("{}", sim.log.line(noted.n));
-        }
-    }
-
-    async fn end(&self, noted: &Noted, ending: Ending) -> Reply {
-        let status = match &ending {
-            Ending::Half(answer) | Ending::Drip(answer, _) => Some(answer.status),
-            Ending::Reset | Ending::Close | Ending::Hold(_) => None,
-        };
-        self.log(noted, status);
-        self.take(ending).await
-    }
-
-    fn send(&self, noted: &Noted, answer: Answer) -> Reply {
-        self.log(noted, Some(answer.status));
-        Ok(self.response(answer))
-    }
-
-    fn too_large(&self, method: &str, path: &str, headers: hyper::HeaderMap) -> Reply {
-        let (method, path) = (method.to_owned(), path.to_owned());
-        let request = Request { method, path, headers, body: Vec::new(), connection: self.number };
-        let answer = problem::body_too_large();
-        if self.door == Door::Control || request.path.starts_with("/_sim") {
-            return Ok(self.response(answer));
-        }
-        let noted = exchange::on_whole(&mut self.shared.lock(), &request);
-        self.send(&noted, answer)
-    }
-
-    fn act(&self, request: &Request, noted: &Noted) -> Answer {
-        exchange::act(&mut self.shared.lock(), request, noted)
-    }
-
-    /// The one place where fault rules meet the servers.
-    async fn exchange(self, request: Request) -> Reply {
-        let noted = exchange::on_whole(&mut self.shared.lock(), &request);
-        let Some(fault) = noted.fault.clone() else {
-            let answer = self.act(&request, &noted);
-            return self.send(&noted, answer);
-        };
-        match fault {
-            Action::Refuse | Action::ResetBefore => self.end(&noted, Ending::Reset).await,
-            Action::StallBefore(ms) => self.end(&noted, Ending::Hold(ms)).await,
-            Action::GarbageBefore { content_type } => self.send(&noted, exchange::garbage(&content_type)),
-            Action::ResetAfter => {
-                self.act(&request, &noted);
-                self.end(&noted, Ending::Reset).await
-            }
-            Action::StallAfter(ms) => {
-                self.act(&request, &noted);
-                self.end(&noted, Ending::Hold(ms)).await
-            }
-            Action::CloseAfter => {
-                self.act(&request, &noted);
-                self.end(&noted, Ending::Close).await
-            }
-            Action::GarbageAfter { content_type } => {
-                self.act(&request, &noted);
-                self.send(&noted, exchange::garbage(&content_type))
-            }
-            Action::TruncateAfter => {
-                let answer = self.act(&request, &noted);
-                self.end(&noted, Ending::Half(answer)).await
-            }
-            Action::SlowAfter(ms) => {
-                let answer = self.act(&request, &noted);
-                self.end(&noted, Ending::Drip(answer, ms)).await
-            }
-            Action::Status(fixed) => {
-                if fixed.act {
-                    self.act(&request, &noted);
-                }
-                self.send(&noted, exchange::fixed(&fixed))
-            }
-            Action::DelayAfter(ms) => {
-                let answer = self.act(&request, &noted);
-                time::sleep(Duration::from_millis(ms)).await;
-                self.send(&noted, answer)
-            }
-            Action::Delay(ms) => {
-                // A server that is late acts all the same, whether or not the client still waits for it.
-                let late = tokio::spawn(async move {
-                    time::sleep(Duration::from_millis(ms)).await;
-                    let answer = self.act(&request, &noted);
-                    self.send(&noted, answer)
-                });
-                match late.await {
-                    Ok(reply) => reply,
-                    Err(_) => pending().await,
-                }
-            }
-        }
     }
 }

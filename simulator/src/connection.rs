@@ -1,0 +1,153 @@
+//! One connection: its requests are read whole and answered in turn, until a fault takes the socket away.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::mpsc;
+use tokio::time;
+
+use crate::clock;
+use crate::control;
+use crate::exchange;
+use crate::problem;
+use crate::server::{Door, Shared};
+use crate::socket::{self, Ending, ResetFlag};
+use crate::wire::{Answer, Request};
+
+const BODY_LIMIT: usize = 1024 * 1024;
+const HEAD_LIMIT: usize = 64 * 1024;
+const HEAD_TIME: Duration = Duration::from_secs(60);
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+#[derive(Clone)]
+pub struct Connection {
+    pub door: Door,
+    pub number: u64,
+    pub shared: Arc<Shared>,
+    /// By this a request takes the socket away from the HTTP server, for a fault below HTTP.
+    pub ending: mpsc::UnboundedSender<Ending>,
+}
+
+pub async fn serve<S>(io: S, reset: ResetFlag, connection: Connection, mut endings: mpsc::UnboundedReceiver<Ending>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| respond(connection.clone(), request));
+    let mut http = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(HEAD_LIMIT)
+        .auto_date_header(false)
+        // Whoever sends a whole request and hangs up has asked all the same.
+        .half_close(true)
+        .serve_connection(TokioIo::new(io), service);
+    let ending = poll_fn(|cx| {
+        if let Poll::Ready(result) = Pin::new(&mut http).poll(cx) {
+            drop(result);
+            return Poll::Ready(None);
+        }
+        endings.poll_recv(cx)
+    })
+    .await;
+    if let Some(ending) = ending {
+        socket::play(http.into_parts().io.into_inner(), reset, ending).await;
+    }
+}
+
+pub type Reply = Result<Response<Full<Bytes>>, Infallible>;
+
+async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path().to_owned();
+    let method = head.method.as_str().to_owned();
+    let is_control = path == "/_sim" || path.starts_with("/_sim/");
+
+    if !is_control && connection.door == Door::Api {
+        let refused =
+            exchange::on_head(&mut connection.shared.lock(), &method, &path, &head.headers, connection.number);
+        if let Some(noted) = refused {
+            return connection.end(&noted, Ending::Reset).await;
+        }
+    }
+    let body = match time::timeout(BODY_TIME, whole(body)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(BodyError::TooLarge)) => return connection.too_large(&method, &path, head.headers),
+        // The client went away, or does not go on: there is nobody to answer.
+        Ok(Err(BodyError::Broken)) | Err(_) => return connection.take(Ending::Close).await,
+    };
+    let request = Request { method, path, headers: head.headers, body, connection: connection.number };
+    if is_control {
+        let answer = control::handle(&mut connection.shared.lock(), &request);
+        return Ok(connection.response(answer));
+    }
+    if connection.door == Door::Control {
+        return Ok(connection.response(control::not_here()));
+    }
+    connection.exchange(request).await
+}
+
+enum BodyError {
+    TooLarge,
+    Broken,
+}
+
+/// A body over the limit is read on for a while, so that the client sees the answer and not a reset.
+async fn whole(mut body: Incoming) -> Result<Vec<u8>, BodyError> {
+    let mut out = Vec::new();
+    let mut seen = 0_usize;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| BodyError::Broken)?;
+        let Some(data) = frame.data_ref() else { continue };
+        seen += data.len();
+        if seen <= BODY_LIMIT {
+            out.extend_from_slice(data);
+        } else if seen > 16 * BODY_LIMIT {
+            break;
+        }
+    }
+    if seen > BODY_LIMIT { Err(BodyError::TooLarge) } else { Ok(out) }
+}
+
+impl Connection {
+    pub fn response(&self, answer: Answer) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+        *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let headers = response.headers_mut();
+        // A client may take the time from here, so it is the simulator's.
+        if let Ok(date) = HeaderValue::from_str(&clock::http_date(self.shared.lock().clock.now())) {
+            headers.insert(DATE, date);
+        }
+        if let Some(Ok(content_type)) = answer.content_type.map(|value| HeaderValue::from_str(&value)) {
+            headers.insert(CONTENT_TYPE, content_type);
+        }
+        for (name, value) in &answer.headers {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                headers.insert(name, value);
+            }
+        }
+        response
+    }
+
+    fn too_large(&self, method: &str, path: &str, headers: hyper::HeaderMap) -> Reply {
+        let (method, path) = (method.to_owned(), path.to_owned());
+        let request = Request { method, path, headers, body: Vec::new(), connection: self.number };
+        let answer = problem::body_too_large();
+        if self.door == Door::Control || request.path.starts_with("/_sim") {
+            return Ok(self.response(answer));
+        }
+        let noted = exchange::on_whole(&mut self.shared.lock(), &request);
+        self.send(&noted, answer)
+    }
+}
