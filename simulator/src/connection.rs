@@ -22,7 +22,8 @@ use crate::clock;
 use crate::control;
 use crate::exchange;
 use crate::problem;
-use crate::server::{Door, Shared};
+use crate::pulse::Shared;
+use crate::server::Door;
 use crate::socket::{self, Ending, ResetFlag};
 use crate::wire::{Answer, Request};
 
@@ -89,7 +90,7 @@ async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> R
     };
     let request = Request { method, path, headers: head.headers, body, connection: connection.number };
     if is_control {
-        let answer = control::handle(&mut connection.shared.lock(), &request);
+        let answer = connection.shared.change(|sim| control::handle(sim, &request));
         return Ok(connection.response(answer));
     }
     if connection.door == Door::Control {

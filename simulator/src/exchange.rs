@@ -62,6 +62,7 @@ fn reference_in_body(body: &[u8]) -> Option<String> {
 
 /// The operation itself.
 pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
+    sim.settle(sim.clock.now());
     let Outcome { answer, acted } = match noted.route.operation {
         Operation::Unknown => Outcome::only(problem::no_such_resource()),
         Operation::Token => token::issue(sim, request),

@@ -3,8 +3,8 @@
 //!
 //! The way of a request: `connection` reads it, `exchange` notes it and asks the fault rules, `play` does what they
 //! say, `route` names the operation, `headers` and `body` check it, `token`, `epayment` or `order_management` answer
-//! it, and `ledger` keeps the books. [`control`] is the other door, for tests. All state is one [`sim::Sim`] behind
-//! one lock.
+//! it, and `ledger` keeps the books. [`control`] is the other door, for tests. `pulse` lets happen what time brings.
+//! All state is one [`sim::Sim`] behind one lock.
 //!
 //! It shares no code with any client: a misspelt field must not pass because both sides misspell it alike.
 
@@ -31,6 +31,7 @@ mod order_management;
 mod passenger;
 mod play;
 mod problem;
+mod pulse;
 mod random;
 mod rate_limit;
 mod receipt_schema;

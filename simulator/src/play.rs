@@ -21,7 +21,7 @@ impl Connection {
     fn log(&self, noted: &Noted, status: Option<u16>) {
         let mut sim = self.shared.lock();
         sim.log.end(noted.n, status);
-        if self.shared.verbose {
+        if sim.settings.verbose {
             eprintln!("{}", sim.log.line(noted.n));
         }
     }
@@ -41,7 +41,7 @@ impl Connection {
     }
 
     fn act(&self, request: &Request, noted: &Noted) -> Answer {
-        exchange::act(&mut self.shared.lock(), request, noted)
+        self.shared.change(|sim| exchange::act(sim, request, noted))
     }
 
     pub async fn exchange(self, request: Request) -> Reply {

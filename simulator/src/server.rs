@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::time;
 use tokio_rustls::TlsAcceptor;
 
 use crate::connection::{Connection, serve};
+use crate::pulse::{self, Shared};
 use crate::settings::Settings;
 use crate::sim::Sim;
 use crate::socket::Socket;
@@ -61,16 +62,16 @@ impl Simulator {
         let scheme = if settings.tls { "https" } else { "http" };
         let url = format!("{scheme}://127.0.0.1:{port}");
 
-        let verbose = settings.verbose;
         let mut sim = Sim::new(settings);
         sim.base_url.clone_from(&url);
-        let shared = Arc::new(Shared { sim: Mutex::new(sim), verbose, connections: AtomicU64::new(0) });
+        let shared = Arc::new(Shared::new(sim));
         let (acceptor, ca_pem) = tls.map(|tls| (tls.acceptor, tls.ca_pem)).unzip();
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(other)?;
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().name("simulator".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 if let (Ok(api), Ok(steering)) = (TcpListener::from_std(api), TcpListener::from_std(steering)) {
+                    tokio::spawn(pulse::run(Arc::clone(&shared)));
                     tokio::spawn(accept(api, acceptor, Door::Api, Arc::clone(&shared)));
                     tokio::spawn(accept(steering, None, Door::Control, shared));
                 }
@@ -113,19 +114,6 @@ pub(crate) enum Door {
     Api,
     /// The control API alone.
     Control,
-}
-
-/// What all connections have in common.
-pub(crate) struct Shared {
-    sim: Mutex<Sim>,
-    pub verbose: bool,
-    connections: AtomicU64,
-}
-
-impl Shared {
-    pub fn lock(&self) -> MutexGuard<'_, Sim> {
-        self.sim.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, door: Door, shared: Arc<Shared>) {

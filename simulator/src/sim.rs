@@ -53,6 +53,17 @@ impl Sim {
         }
     }
 
+    /// Whatever is due by `now` happens. Requests and control calls settle before they look; `pulse` does it when
+    /// nobody looks. True if anything did.
+    pub fn settle(&mut self, now: i64) -> bool {
+        self.ledger.settle(now)
+    }
+
+    /// When something changes by the mere passing of time; for a settled state.
+    pub fn next_due(&self) -> Option<i64> {
+        self.ledger.next_due()
+    }
+
     /// Everything back to the command line; time too.
     pub fn reset(&mut self) {
         let base_url = std::mem::take(&mut self.base_url);

@@ -26,7 +26,6 @@ pub fn change(sim: &mut Sim, input: &Input) -> Done {
     if let Some(freeze) = freeze {
         sim.clock.freeze(freeze);
     }
-    let now = sim.clock.now();
-    sim.ledger.settle(now);
+    sim.settle(sim.clock.now());
     Ok(view::clock(sim))
 }

@@ -26,8 +26,7 @@ impl Refused {
 type Done = Result<Value, Refused>;
 
 pub fn handle(sim: &mut Sim, request: &Request) -> Answer {
-    let now = sim.clock.now();
-    sim.ledger.settle(now);
+    sim.settle(sim.clock.now());
     match answer(sim, request) {
         Ok(value) => Answer::json(200, &value),
         Err(Refused(status, text)) => Answer::json(status, &json!({"error": text})),

@@ -21,7 +21,6 @@ pub fn adjust(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
         Operation::Cancel => cancel_body(sim, call)?,
         _ => body::read(call.request, &sim.switches, &MODIFICATION, "", &call.shape())?.value,
     };
-    sim.ledger.settle(call.now);
     let switches = &sim.switches;
     let payment = sim.ledger.get_mut(&call.msn, &call.reference).ok_or_else(|| call.unknown_reference())?;
     let before = payment.money();

@@ -17,7 +17,6 @@ pub fn force(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     if phone.is_none() && token.is_none() {
         return Err(call.shape().validation(&[Issue::missing("customer")]));
     }
-    sim.ledger.settle(call.now);
     let payment = sim.ledger.get_mut(&call.msn, &call.reference).ok_or_else(|| call.unknown_reference())?;
     if token.is_some() && token != payment.redirect_token.as_deref() {
         return Err(call.refused(10010, "The token does not belong to the payment."));

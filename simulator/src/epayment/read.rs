@@ -11,7 +11,6 @@ use crate::switches::{Switch, Switches};
 use crate::wire::Answer;
 
 pub fn payment(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
-    sim.ledger.settle(call.now);
     let payment = sim.ledger.get(&call.msn, &call.reference).ok_or_else(|| call.unknown_reference())?;
     let seen = payment.money_seen_at(call.now - sim.switches.lag_ms());
     let mut body = Map::new();
@@ -59,7 +58,6 @@ fn profile(payment: &Payment) -> Value {
 }
 
 pub fn events(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
-    sim.ledger.settle(call.now);
     let payment = sim.ledger.get(&call.msn, &call.reference).ok_or_else(|| call.unknown_reference())?;
     let seen_until = call.now - sim.switches.lag_ms();
     let list: Vec<Value> = (payment.events.iter().enumerate())

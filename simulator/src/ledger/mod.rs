@@ -2,7 +2,7 @@
 
 mod payment;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 pub use payment::{Event, EventName, Money, NewPayment, Payment, Refusal, State};
 
@@ -13,8 +13,9 @@ pub struct Ledger {
     payments: Vec<Payment>,
     /// References are unique for a sales unit, not globally (OpenAPI 1.8.1, `Reference`).
     index: HashMap<(String, String), usize>,
-    /// Not yet in a final state; only these change by the mere passing of time.
-    waiting: Vec<usize>,
+    agenda: Agenda,
+    /// Payments that a request may have changed since the last look.
+    touched: Vec<usize>,
 }
 
 impl Ledger {
@@ -23,15 +24,21 @@ impl Ledger {
         let at = self.payments.len();
         self.index.insert((payment.msn.clone(), payment.reference.clone()), at);
         self.payments.push(payment);
-        self.waiting.push(at);
+        self.touched.push(at);
+    }
+
+    fn find(&self, msn: &str, reference: &str) -> Option<usize> {
+        self.index.get(&(msn.to_owned(), reference.to_owned())).copied()
     }
 
     pub fn get(&self, msn: &str, reference: &str) -> Option<&Payment> {
-        self.payments.get(*self.index.get(&(msn.to_owned(), reference.to_owned()))?)
+        self.payments.get(self.find(msn, reference)?)
     }
 
     pub fn get_mut(&mut self, msn: &str, reference: &str) -> Option<&mut Payment> {
-        self.payments.get_mut(*self.index.get(&(msn.to_owned(), reference.to_owned()))?)
+        let at = self.find(msn, reference)?;
+        self.touched.push(at);
+        self.payments.get_mut(at)
     }
 
     /// In the order in which they were created.
@@ -39,24 +46,38 @@ impl Ledger {
         &self.payments
     }
 
-    /// Whatever is due happens, at the time at which it was due.
-    pub fn settle(&mut self, now: i64) {
-        let payments = &mut self.payments;
-        self.waiting.retain(|at| match payments.get_mut(*at) {
-            Some(payment) => {
-                payment.settle(now);
-                // An approved payment still has the deadline of its capture before it.
-                !payment.is_at_rest()
+    /// Whatever is due happens, at the time at which it was due. True if anything did.
+    pub fn settle(&mut self, now: i64) -> bool {
+        self.plan();
+        let mut any = false;
+        while let Some((due, at)) = self.agenda.take(now) {
+            let Some(payment) = self.payments.get_mut(at) else { continue };
+            payment.settle(due);
+            self.touched.push(at);
+            self.plan();
+            any = true;
+        }
+        any
+    }
+
+    /// When the mere passing of time changes something next; whatever is due by now has been settled.
+    pub fn next_due(&self) -> Option<i64> {
+        self.agenda.first()
+    }
+
+    fn plan(&mut self) {
+        for at in self.touched.drain(..) {
+            if let Some(payment) = self.payments.get(at) {
+                self.agenda.set(at, payment.next_due());
             }
-            None => false,
-        });
+        }
     }
 
     /// A changed rule also counts for requests that are on a phone already, from now on.
     pub fn apply_rules(&mut self, passengers: &Passengers, whom: &Whom, now: i64) {
         self.settle(now);
-        for at in &self.waiting {
-            let Some(payment) = self.payments.get_mut(*at) else { continue };
+        for at in self.agenda.waiting() {
+            let Some(payment) = self.payments.get_mut(at) else { continue };
             let concerned = match whom {
                 Whom::Everybody => true,
                 Whom::Phone(number) => payment.phone.as_ref() == Some(number),
@@ -66,7 +87,44 @@ impl Ledger {
             if concerned && payment.rule != rule {
                 payment.rule = rule;
                 payment.rule_since = now;
+                self.touched.push(at);
             }
         }
+    }
+}
+
+/// When each payment changes next; those that time cannot change are not in it.
+#[derive(Clone, Debug, Default)]
+struct Agenda {
+    by_time: BTreeSet<(i64, usize)>,
+    of: HashMap<usize, i64>,
+}
+
+impl Agenda {
+    fn set(&mut self, at: usize, due: Option<i64>) {
+        let before = match due {
+            Some(due) => self.of.insert(at, due),
+            None => self.of.remove(&at),
+        };
+        if let Some(before) = before {
+            self.by_time.remove(&(before, at));
+        }
+        if let Some(due) = due {
+            self.by_time.insert((due, at));
+        }
+    }
+
+    fn first(&self) -> Option<i64> {
+        self.by_time.first().map(|(due, _)| *due)
+    }
+
+    fn take(&mut self, now: i64) -> Option<(i64, usize)> {
+        let first = self.by_time.first().copied().filter(|(due, _)| *due <= now)?;
+        self.set(first.1, None);
+        Some(first)
+    }
+
+    fn waiting(&self) -> Vec<usize> {
+        self.of.keys().copied().collect()
     }
 }

@@ -136,7 +136,6 @@ pub struct Payment {
     pub rule: Rule,
     pub rule_since: i64,
     create_key: String,
-    auto_cancelled: bool,
 }
 
 impl Payment {
@@ -170,7 +169,6 @@ impl Payment {
             rule: new.rule,
             rule_since: new.now,
             create_key: new.key,
-            auto_cancelled: false,
         }
     }
 
@@ -209,35 +207,33 @@ impl Payment {
         self.events.push(Event { name, amount, at, key, psp_reference: random::ten_digits() });
     }
 
-    /// Time may approve, decline, expire, or release what was not captured in time.
-    pub fn settle(&mut self, now: i64) {
-        if self.state == State::Created {
-            let acts_at = match self.rule.act {
-                Act::ApproveAfter(after) | Act::DeclineAfter(after) => Some(self.rule_since + after),
-                Act::Nothing | Act::ApproveOnCancel | Act::NoUser => None,
-            };
-            match acts_at.filter(|at| *at <= now && *at < self.expires_at) {
-                Some(at) if matches!(self.rule.act, Act::ApproveAfter(_)) => self.approve_at(at),
-                Some(at) => self.finish(State::Aborted, EventName::Aborted, at),
-                None if self.expires_at <= now => self.finish(State::Expired, EventName::Expired, self.expires_at),
-                None => {}
-            }
-        }
-        if let Some(deadline) = self.capture_deadline().filter(|deadline| *deadline <= now) {
-            let left = self.remaining();
-            if left > 0 {
-                self.record(EventName::Cancelled, left, deadline, None);
-            }
-            self.auto_cancelled = true;
+    /// When the passenger acts by himself, if that is before the request dies.
+    fn acts_at(&self) -> Option<i64> {
+        let after = match self.rule.act {
+            Act::ApproveAfter(after) | Act::DeclineAfter(after) => after,
+            Act::Nothing | Act::ApproveOnCancel | Act::NoUser => return None,
+        };
+        Some(self.rule_since.saturating_add(after)).filter(|at| *at < self.expires_at)
+    }
+
+    /// When the mere passing of time changes this payment next.
+    pub fn next_due(&self) -> Option<i64> {
+        match self.state {
+            State::Created => Some(self.acts_at().unwrap_or(self.expires_at)),
+            // An approved payment still has the deadline of its capture before it.
+            State::Authorized if self.remaining() > 0 => self.capture_deadline(),
+            State::Authorized | State::Aborted | State::Expired | State::Terminated => None,
         }
     }
 
-    /// Nothing can happen any more by the mere passing of time.
-    pub fn is_at_rest(&self) -> bool {
+    /// The next step of time, if it is due: approve, decline, expire, or release what was not captured in time.
+    pub fn settle(&mut self, now: i64) {
+        let Some(due) = self.next_due().filter(|due| *due <= now) else { return };
         match self.state {
-            State::Created => false,
-            State::Authorized => self.auto_cancelled || self.remaining() == 0,
-            State::Aborted | State::Expired | State::Terminated => true,
+            State::Created if self.acts_at().is_none() => self.finish(State::Expired, EventName::Expired, due),
+            State::Created if matches!(self.rule.act, Act::ApproveAfter(_)) => self.approve_at(due),
+            State::Created => self.finish(State::Aborted, EventName::Aborted, due),
+            _ => self.record(EventName::Cancelled, self.remaining(), due, None),
         }
     }
 

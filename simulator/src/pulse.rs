@@ -1,0 +1,142 @@
+//! What time brings about happens when it is due, whether or not a request comes to look.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time;
+
+use crate::sim::Sim;
+
+/// The state of the servers, and the news that it has changed.
+pub struct Shared {
+    sim: Mutex<Sim>,
+    changed: watch::Sender<()>,
+    /// How many TCP connections there have been.
+    pub connections: AtomicU64,
+}
+
+impl Shared {
+    pub fn new(sim: Sim) -> Shared {
+        Shared { sim: Mutex::new(sim), changed: watch::Sender::new(()), connections: AtomicU64::new(0) }
+    }
+
+    /// For a look. Whoever may change what is due next uses [`Shared::change`].
+    pub fn lock(&self) -> MutexGuard<'_, Sim> {
+        self.sim.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn change<T>(&self, doing: impl FnOnce(&mut Sim) -> T) -> T {
+        let done = doing(&mut self.lock());
+        self.changed.send_replace(());
+        done
+    }
+
+    /// Wakes after each change, whoever made it.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
+    }
+}
+
+/// Sleeps until the next due moment or the next change, whichever comes first.
+pub async fn run(shared: Arc<Shared>) {
+    let mut changes = shared.changes();
+    loop {
+        changes.mark_unchanged();
+        let wait = {
+            let mut sim = shared.lock();
+            let now = sim.clock.now();
+            if sim.settle(now) {
+                // The others that watch want to know; for this task it is nothing new.
+                shared.changed.send_replace(());
+                changes.mark_unchanged();
+            }
+            sim.next_due().and_then(|due| sim.clock.real_wait_until(due))
+        };
+        match wait {
+            None => drop(changes.changed().await),
+            Some(wait) => drop(time::timeout(wait, changes.changed()).await),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::runtime;
+
+    use super::*;
+    use crate::ledger::{NewPayment, State};
+    use crate::passenger::Rule;
+    use crate::settings::Settings;
+
+    const MSN: &str = "123456";
+
+    fn open(sim: &mut Sim, reference: &str, rule: &str) {
+        sim.ledger.open(NewPayment {
+            msn: MSN.to_owned(),
+            reference: reference.to_owned(),
+            currency: "NOK".to_owned(),
+            amount: 100,
+            phone: None,
+            user_flow: "PUSH_MESSAGE".to_owned(),
+            method: "WALLET".to_owned(),
+            scope_requested: false,
+            metadata: None,
+            redirect_url: None,
+            redirect_token: None,
+            expires_at: None,
+            key: "key".to_owned(),
+            now: sim.clock.now(),
+            rule: Rule::parse(rule).expect("a rule"),
+        });
+    }
+
+    /// Looks without settling, as no request can.
+    async fn until(shared: &Shared, reference: &str, state: State) {
+        let mut changes = shared.changes();
+        let wait = async {
+            while shared.lock().ledger.get(MSN, reference).is_none_or(|payment| payment.state != state) {
+                changes.changed().await.expect("the state lives");
+            }
+        };
+        time::timeout(Duration::from_secs(60), wait).await.expect("it happens without a request");
+    }
+
+    fn run_with(test: impl AsyncFnOnce(&Shared)) {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let shared = Arc::new(Shared::new(Sim::new(Settings::default())));
+            tokio::spawn(run(Arc::clone(&shared)));
+            // By then it sleeps, with nothing to wait for.
+            tokio::task::yield_now().await;
+            test(&shared).await;
+        });
+    }
+
+    #[test]
+    fn what_is_due_happens_unseen() {
+        run_with(async |shared| {
+            shared.change(|sim| open(sim, "ride-0001", "approve-after=20ms"));
+            tokio::task::yield_now().await;
+            // One that is due earlier than what the pulse sleeps for wakes it.
+            shared.change(|sim| open(sim, "ride-0002", "decline-after=1ms"));
+            until(shared, "ride-0002", State::Aborted).await;
+            until(shared, "ride-0001", State::Authorized).await;
+        });
+    }
+
+    #[test]
+    fn a_moved_clock_wakes_it() {
+        run_with(async |shared| {
+            shared.change(|sim| sim.clock.freeze(true));
+            shared.change(|sim| open(sim, "ride-0001", "ignore"));
+            tokio::task::yield_now().await;
+            shared.change(|sim| assert!(sim.clock.advance(11 * crate::clock::MINUTE)));
+            until(shared, "ride-0001", State::Expired).await;
+            let at = shared.lock().ledger.get(MSN, "ride-0001").map(|payment| payment.events[1].at);
+            assert_eq!(at, Some(shared.lock().clock.now() - crate::clock::MINUTE), "at the time at which it was due");
+        });
+    }
+}
