@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, DATE, HeaderName, HeaderValue};
@@ -20,7 +21,9 @@ use tokio::time;
 
 use crate::clock;
 use crate::control;
+use crate::events;
 use crate::exchange;
+use crate::page;
 use crate::problem;
 use crate::pulse::Shared;
 use crate::server::Door;
@@ -67,15 +70,18 @@ where
     }
 }
 
-pub type Reply = Result<Response<Full<Bytes>>, Infallible>;
+/// Whole, or one that goes on for as long as somebody listens.
+type Body = UnsyncBoxBody<Bytes, Infallible>;
+pub type Reply = Result<Response<Body>, Infallible>;
 
 async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let method = head.method.as_str().to_owned();
     let is_control = path == "/_sim" || path.starts_with("/_sim/");
+    let is_page = page::has(&path);
 
-    if !is_control && connection.door == Door::Api {
+    if !is_control && !is_page && connection.door == Door::Api {
         let refused =
             exchange::on_head(&mut connection.shared.lock(), &method, &path, &head.headers, connection.number);
         if let Some(noted) = refused {
@@ -89,8 +95,19 @@ async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> R
         Ok(Err(BodyError::Broken)) | Err(_) => return connection.take(Ending::Close).await,
     };
     let request = Request { method, path, headers: head.headers, body, connection: connection.number };
+    if is_page {
+        return Ok(connection.response(page::answer(&request)));
+    }
+    if is_control && request.method == "GET" && request.path == "/_sim/events" {
+        return Ok(connection.events());
+    }
     if is_control {
-        let answer = connection.shared.change(|sim| control::handle(sim, &request));
+        let shared = &connection.shared;
+        let answer = match request.method.as_str() {
+            // Whoever only looks is no news for the others.
+            "GET" => shared.look(|sim| control::handle(sim, &request)),
+            _ => shared.change(|sim| control::handle(sim, &request)),
+        };
         return Ok(connection.response(answer));
     }
     if connection.door == Door::Control {
@@ -122,8 +139,8 @@ async fn whole(mut body: Incoming) -> Result<Vec<u8>, BodyError> {
 }
 
 impl Connection {
-    pub fn response(&self, answer: Answer) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(Bytes::from(answer.body)));
+    pub fn response(&self, answer: Answer) -> Response<Body> {
+        let mut response = Response::new(Full::new(Bytes::from(answer.body)).boxed_unsync());
         *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         // A client may take the time from here, so it is the simulator's.
@@ -139,6 +156,13 @@ impl Connection {
             }
         }
         response
+    }
+
+    fn events(&self) -> Response<Body> {
+        match self.shared.seats.listen(self.shared.changes()) {
+            Some(body) => self.response(events::head()).map(|_| body.boxed_unsync()),
+            None => self.response(events::no_seat()),
+        }
     }
 
     fn too_large(&self, method: &str, path: &str, headers: hyper::HeaderMap) -> Reply {

@@ -19,11 +19,12 @@ impl Connection {
     }
 
     fn log(&self, noted: &Noted, status: Option<u16>) {
-        let mut sim = self.shared.lock();
-        sim.log.end(noted.n, status);
-        if sim.settings.verbose {
-            eprintln!("{}", sim.log.line(noted.n));
-        }
+        self.shared.change(|sim| {
+            sim.log.end(noted.n, status);
+            if sim.settings.verbose {
+                eprintln!("{}", sim.log.line(noted.n));
+            }
+        });
     }
 
     pub async fn end(&self, noted: &Noted, ending: Ending) -> Reply {
@@ -45,7 +46,7 @@ impl Connection {
     }
 
     pub async fn exchange(self, request: Request) -> Reply {
-        let noted = exchange::on_whole(&mut self.shared.lock(), &request);
+        let noted = self.shared.change(|sim| exchange::on_whole(sim, &request));
         let Some(fault) = noted.fault.clone() else {
             let answer = self.act(&request, &noted);
             return self.send(&noted, answer);

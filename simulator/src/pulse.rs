@@ -6,34 +6,56 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 use tokio::time;
 
+use crate::events::Seats;
 use crate::sim::Sim;
 
 /// The state of the servers, and the news that it has changed.
 pub struct Shared {
     sim: Mutex<Sim>,
-    changed: watch::Sender<()>,
+    /// Counts the changes.
+    changed: watch::Sender<u64>,
+    pub seats: Seats,
     /// How many TCP connections there have been.
     pub connections: AtomicU64,
 }
 
 impl Shared {
     pub fn new(sim: Sim) -> Shared {
-        Shared { sim: Mutex::new(sim), changed: watch::Sender::new(()), connections: AtomicU64::new(0) }
+        Shared {
+            sim: Mutex::new(sim),
+            changed: watch::Sender::new(1),
+            seats: Seats::default(),
+            connections: AtomicU64::new(0),
+        }
     }
 
-    /// For a look. Whoever may change what is due next uses [`Shared::change`].
+    /// For a glance. Whoever may change anything uses [`Shared::change`].
     pub fn lock(&self) -> MutexGuard<'_, Sim> {
         self.sim.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub fn change<T>(&self, doing: impl FnOnce(&mut Sim) -> T) -> T {
         let done = doing(&mut self.lock());
-        self.changed.send_replace(());
+        self.tell();
         done
     }
 
+    /// What is due happens first.
+    pub fn look<T>(&self, looking: impl FnOnce(&mut Sim) -> T) -> T {
+        let mut sim = self.lock();
+        let now = sim.clock.now();
+        if sim.settle(now) {
+            self.tell();
+        }
+        looking(&mut sim)
+    }
+
+    fn tell(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+
     /// Wakes after each change, whoever made it.
-    pub fn changes(&self) -> watch::Receiver<()> {
+    pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 }
@@ -48,7 +70,7 @@ pub async fn run(shared: Arc<Shared>) {
             let now = sim.clock.now();
             if sim.settle(now) {
                 // The others that watch want to know; for this task it is nothing new.
-                shared.changed.send_replace(());
+                shared.tell();
                 changes.mark_unchanged();
             }
             sim.next_due().and_then(|due| sim.clock.real_wait_until(due))
