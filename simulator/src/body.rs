@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
+use crate::contract::{self, Issue};
 use crate::headers;
 use crate::json;
 use crate::problem::Shape;
-use crate::schema::{self, Issue, Kind};
+use crate::route::Operation;
 use crate::switches::{Switch, Switches};
 use crate::wire::{Answer, Request};
 
@@ -20,7 +21,7 @@ pub struct Body {
 pub fn read(
     request: &Request,
     switches: &Switches,
-    kind: &Kind,
+    operation: Operation,
     free_names: &str,
     shape: &Shape,
 ) -> Result<Body, Answer> {
@@ -30,7 +31,7 @@ pub fn read(
     let parsed = json::parse(&request.body).map_err(|error| {
         shape.validation(&[Issue::new("$", format!("The body could not be read as JSON: {error}."))])
     })?;
-    let mut issues = schema::check(&parsed.value, kind, switches.is(Switch::UnknownFields, "reject"));
+    let mut issues = contract::body_issues(operation, &parsed.value, switches.is(Switch::UnknownFields, "reject"));
     let is_free = |path: &String| !free_names.is_empty() && path.starts_with(free_names);
     let (repeated_names, repeated): (Vec<_>, Vec<_>) = parsed.repeated.into_iter().partition(is_free);
     issues.extend(repeated.into_iter().take(50).map(|path| Issue::new(path, "The field occurs twice.")));

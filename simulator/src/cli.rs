@@ -10,7 +10,7 @@ use crate::control;
 use crate::faults::NewRule;
 use crate::headers;
 use crate::passenger::{Rule, WELL_KNOWN};
-use crate::settings::Settings;
+use crate::settings::{CheckAnswers, Settings};
 
 #[derive(Debug)]
 pub enum Command {
@@ -56,7 +56,7 @@ where
     }
 }
 
-const TAKES_VALUE: [&str; 15] = [
+const TAKES_VALUE: &[&str] = &[
     "port",
     "control-port",
     "ca-out",
@@ -72,6 +72,7 @@ const TAKES_VALUE: [&str; 15] = [
     "fault",
     "rate-limits",
     "push-allowed",
+    "check-answers",
 ];
 
 fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String> {
@@ -85,7 +86,7 @@ fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String>
     match name {
         "port" => settings.port = port(&value)?,
         "control-port" => settings.control_port = port(&value)?,
-        "msn" if headers::merchant_serial_number(Some(&value), true).is_some() => {
+        "msn" if !headers::is_merchant_serial_number(&value) => {
             return Err(format!("must be 4 to 10 digits, not \"{value}\""));
         }
         "msn" => credentials.msn = value,
@@ -112,6 +113,14 @@ fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String>
         "fault" => {
             let rule = serde_json::from_str(&value).map_err(|e| format!("is no JSON: {e}"))?;
             settings.faults.push(NewRule::parse(&rule).map_err(|bad| bad.to_string())?);
+        }
+        "check-answers" => {
+            settings.check_answers = match value.as_str() {
+                "log" => CheckAnswers::Log,
+                "crash" => CheckAnswers::Crash,
+                "off" => CheckAnswers::Off,
+                _ => return Err(format!("must be log, crash or off, not \"{value}\"")),
+            }
         }
         // The options that are switches too.
         _ => settings.switches.set(name, &value)?,
@@ -167,6 +176,8 @@ What happens
                         {{\"operation\":\"capture\",\"action\":\"reset_after\"}}: do it and lose the answer
 
 How
+  --check-answers HOW   what to do about an answer that is not as the OpenAPI documents describe it: log (a line on
+                        stderr, the default), crash (end at once, for tests), off
   -v, --verbose         one line for each request on stderr, masked
   --exit-with-parent    end when stdin ends
   -h, --help            this page
@@ -206,6 +217,7 @@ mod tests {
             (vec!["--switch", "profile=x"], "--switch"),
             (vec!["--fault", "{}"], "operation"),
             (vec!["--rate-limits", "maybe"], "--rate-limits"),
+            (vec!["--check-answers", "maybe"], "--check-answers"),
             (vec!["--token-life", "0s"], "--token-life"),
             (vec!["--speed", "0"], "--speed"),
             (vec!["--speed", "1e3"], "--speed"),

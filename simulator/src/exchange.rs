@@ -2,12 +2,14 @@
 
 use hyper::HeaderMap;
 
+use crate::contract;
 use crate::epayment;
 use crate::faults::{Action, FixedAnswer, Stage};
 use crate::json;
 use crate::order_management;
 use crate::problem;
 use crate::route::{self, Operation, Route};
+use crate::settings::CheckAnswers;
 use crate::sim::Sim;
 use crate::token;
 use crate::wire::{Answer, Outcome, Request};
@@ -72,7 +74,22 @@ pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
     if acted {
         sim.log.acted(noted.n);
     }
+    check(sim, noted.route.operation, &answer);
     answer
+}
+
+/// What the servers answer of their own accord must be what the documents promise.
+fn check(sim: &mut Sim, operation: Operation, answer: &Answer) {
+    if sim.settings.check_answers == CheckAnswers::Off {
+        return;
+    }
+    let Err(reason) = contract::check_answer(operation, answer) else { return };
+    eprintln!("vp-simulator: an answer is not as described: {reason}");
+    if sim.settings.check_answers == CheckAnswers::Crash {
+        // A panic would only end a task, and a test that expects no answer would not see it.
+        std::process::abort();
+    }
+    sim.answers_not_as_described += 1;
 }
 
 /// What a fault rule puts in the place of the answer.

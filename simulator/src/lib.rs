@@ -2,9 +2,9 @@
 //! faults, time and a passenger that tests can move.
 //!
 //! The way of a request: `connection` reads it, `exchange` notes it and asks the fault rules, `play` does what they
-//! say, `route` names the operation, `headers` and `body` check it, `token`, `epayment` or `order_management` answer
-//! it, and `ledger` keeps the books. [`control`] is the other door, for tests. `pulse` lets happen what time brings.
-//! All state is one [`sim::Sim`] behind one lock.
+//! say, `route` names the operation, `headers` and `body` check it against the `contract`, `token`, `epayment` or
+//! `order_management` answer it, and `ledger` keeps the books. [`control`] is the other door, for tests. `pulse` lets
+//! happen what time brings. All state is one [`sim::Sim`] behind one lock.
 //!
 //! It shares no code with any client: a misspelt field must not pass because both sides misspell it alike.
 
@@ -18,6 +18,7 @@ pub mod temp;
 
 mod body;
 mod connection;
+mod contract;
 mod control;
 mod epayment;
 mod events;
@@ -36,10 +37,8 @@ mod problem;
 mod pulse;
 mod random;
 mod rate_limit;
-mod receipt_schema;
 mod request_log;
 mod route;
-mod schema;
 mod sim;
 mod socket;
 mod switches;

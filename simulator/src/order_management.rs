@@ -7,12 +7,11 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::body;
+use crate::contract;
 use crate::headers;
 use crate::problem::{self, Shape};
 use crate::random;
-use crate::receipt_schema::{RECEIPT, tax_rate_issues};
 use crate::route::{Operation, Route};
-use crate::schema::Issue;
 use crate::sim::Sim;
 use crate::switches::Switch;
 use crate::wire::{Answer, Outcome, Request};
@@ -66,28 +65,16 @@ fn accept(sim: &Sim, request: &Request, route: &Route) -> Result<Order, Answer> 
     }
     let shape = Shape::OrderManagement;
     headers::authenticate(sim, request, &shape)?;
-    let mut issues = headers::check(request, route.operation);
-    let payment_type = route.payment_type.as_deref().unwrap_or_default().to_ascii_uppercase();
-    if payment_type != ECOM && payment_type != "RECURRING" {
-        issues.push(Issue::new("paymentType", "The field PaymentType must be one of: ECOM, RECURRING."));
-    }
+    let issues = contract::parameter_issues(route.operation, request, &route.parameters);
+    let payment_type = route.parameter("paymentType").unwrap_or_default().to_ascii_uppercase();
     let id = route.reference.clone().unwrap_or_default();
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    if id.is_empty() || !id.bytes().all(allowed) {
-        let reason = r"The field OrderId must match the regular expression '^[0-9A-Za-z-_\.]+$'.";
-        issues.push(Issue::new("orderId", reason));
-    }
     if issues.is_empty() { Ok(Order { payment_type, id }) } else { Err(shape.validation(&issues)) }
 }
 
 fn add_receipt(sim: &mut Sim, request: &Request, route: &Route) -> Result<Outcome, Answer> {
     let order = accept(sim, request, route)?;
     let shape = Shape::OrderManagement;
-    let body = body::read(request, &sim.switches, &RECEIPT, "", &shape)?;
-    let issues = tax_rate_issues(&body.value, "");
-    if !issues.is_empty() {
-        return Err(shape.validation(&issues));
-    }
+    let body = body::read(request, &sim.switches, route.operation, "", &shape)?;
     let msn = sim.credentials.msn.clone();
     if let Some(earlier) = sim.receipts.find(&msn, &order.payment_type, &order.id) {
         let replaces = earlier.came_with_create && sim.switches.is(Switch::ReceiptAfterCreate, "201");

@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 
+use crate::contract::Issue;
 use crate::random;
-use crate::schema::Issue;
 use crate::wire::Answer;
 
 /// Each API words its refusals in its own shape.

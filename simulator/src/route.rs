@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::contract::{self, PathParameters};
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
     Token,
@@ -14,7 +16,7 @@ pub enum Operation {
     Approve,
     Receipt,
     Order,
-    /// A path that the servers do not have.
+    /// A path that no document describes.
     Unknown,
 }
 
@@ -49,6 +51,12 @@ impl Operation {
     }
 }
 
+impl Operation {
+    pub fn named(name: &str) -> Option<Operation> {
+        Operation::NAMED.into_iter().find(|operation| operation.name() == name)
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(self.name())
@@ -58,40 +66,29 @@ impl fmt::Display for Operation {
 #[derive(Clone, Debug)]
 pub struct Route {
     pub operation: Operation,
-    /// From the path; `create` carries it in the body.
+    /// The variable parts of the path, decoded.
+    pub parameters: PathParameters,
+    /// The payment's, from the path; `create` carries it in the body.
     pub reference: Option<String>,
-    /// `ECOM` or `RECURRING`, in whatever case it was written.
-    pub payment_type: Option<String>,
+}
+
+impl Route {
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 pub fn route(method: &str, path: &str) -> Route {
-    let found = |operation, reference: Option<&str>| Route {
-        operation,
-        reference: reference.map(percent_decoded),
-        payment_type: None,
-    };
-    // The token path occurs in two spellings, so the gateway seems not to care about case there.
-    if method == "POST" && path.eq_ignore_ascii_case("/accesstoken/get") {
-        return found(Operation::Token, None);
-    }
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    match (method, segments.as_slice()) {
-        ("POST", ["epayment", "v1", "payments"]) => found(Operation::Create, None),
-        ("GET", ["epayment", "v1", "payments", r]) => found(Operation::Get, Some(r)),
-        ("GET", ["epayment", "v1", "payments", r, "events"]) => found(Operation::Events, Some(r)),
-        ("POST", ["epayment", "v1", "payments", r, "capture"]) => found(Operation::Capture, Some(r)),
-        ("POST", ["epayment", "v1", "payments", r, "cancel"]) => found(Operation::Cancel, Some(r)),
-        ("POST", ["epayment", "v1", "payments", r, "refund"]) => found(Operation::Refund, Some(r)),
-        ("POST", ["epayment", "v1", "test", "payments", r, "approve"]) => found(Operation::Approve, Some(r)),
-        ("POST", ["order-management", "v2", kind, "receipts", r]) => {
-            Route { payment_type: Some(percent_decoded(kind)), ..found(Operation::Receipt, Some(r)) }
-        }
-        // `/v2/categories/...` and the like are not orders of a payment type; the handler refuses them.
-        ("GET", ["order-management", "v2", kind, r]) => {
-            Route { payment_type: Some(percent_decoded(kind)), ..found(Operation::Order, Some(r)) }
-        }
-        _ => found(Operation::Unknown, None),
+    let Some((operation, mut parameters)) = contract::find(method, &segments) else {
+        return Route { operation: Operation::Unknown, parameters: Vec::new(), reference: None };
+    };
+    for (_, value) in &mut parameters {
+        *value = percent_decoded(value);
     }
+    // Order Management calls the reference of a payment an order id.
+    let reference = parameters.iter().find(|(name, _)| name == "reference" || name == "orderId");
+    Route { operation, reference: reference.map(|(_, value)| value.clone()), parameters }
 }
 
 fn percent_decoded(segment: &str) -> String {
@@ -126,7 +123,7 @@ mod tests {
         assert_eq!(capture.operation, Operation::Capture);
         assert_eq!(capture.reference.as_deref(), Some("ride-0001"));
         assert_eq!(route("POST", "/epayment/v1/payments/").operation, Operation::Unknown);
-        assert_eq!(route("GET", "/order-management/v2/eCom/a").payment_type.as_deref(), Some("eCom"));
+        assert_eq!(route("GET", "/order-management/v2/eCom/a").parameter("paymentType"), Some("eCom"));
         assert_eq!(route("", "").operation, Operation::Unknown);
         assert_eq!(route("GET", "/epayment/v1/payments/%f").reference.as_deref(), Some("%f"));
     }

@@ -13,6 +13,16 @@ pub struct Credentials {
     pub msn: String,
 }
 
+/// What happens when an answer is not as the OpenAPI documents describe it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckAnswers {
+    /// A line on stderr, and a count in the control API's `health`.
+    Log,
+    /// The whole process ends at once: for tests.
+    Crash,
+    Off,
+}
+
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// 0 means any free port.
@@ -29,6 +39,7 @@ pub struct Settings {
     pub switches: Switches,
     pub faults: Vec<NewRule>,
     pub verbose: bool,
+    pub check_answers: CheckAnswers,
 }
 
 impl Default for Settings {
@@ -50,6 +61,7 @@ impl Default for Settings {
             switches: Switches::default(),
             faults: Vec::new(),
             verbose: false,
+            check_answers: CheckAnswers::Log,
         }
     }
 }

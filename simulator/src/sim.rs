@@ -28,6 +28,7 @@ pub struct Sim {
     pub ledger: Ledger,
     pub receipts: Receipts,
     pub log: RequestLog,
+    pub answers_not_as_described: u64,
 }
 
 impl Sim {
@@ -49,6 +50,7 @@ impl Sim {
             ledger: Ledger::default(),
             receipts: Receipts::default(),
             log: RequestLog::default(),
+            answers_not_as_described: 0,
             settings,
         }
     }

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use crate::clock::{self, SECOND, Style};
+use crate::contract;
 use crate::headers;
 use crate::problem::Shape;
 use crate::random;
@@ -70,17 +71,14 @@ pub fn issue(sim: &mut Sim, request: &Request) -> Outcome {
 
 fn checked(sim: &Sim, request: &Request) -> Result<(), Answer> {
     headers::subscription_key(sim, request)?;
-    let mut issues = headers::system_headers(request, Operation::Token);
-    // Recommended, not required, at this endpoint.
-    let msn = request.header("merchant-serial-number");
-    issues.extend(headers::merchant_serial_number(msn.as_deref(), false));
-    if !issues.is_empty() {
-        return Err(Shape::Problem { instance: "/accesstoken/get".to_owned() }.validation(&issues));
-    }
     let (Some(id), Some(secret)) = (request.header("client_id"), request.header("client_secret")) else {
         let text = "AADSTS900144: The request must contain the parameters 'client_id' and 'client_secret'.";
         return Err(directory_error(sim, 400, "invalid_request", 900_144, text));
     };
+    let issues = contract::parameter_issues(Operation::Token, request, &Vec::new());
+    if !issues.is_empty() {
+        return Err(Shape::Problem { instance: "/accesstoken/get".to_owned() }.validation(&issues));
+    }
     let refused = sim.switches.number(Switch::TokenBadCredentials);
     if id != sim.credentials.client_id {
         let text = "AADSTS700016: The application was not found in the directory.";

@@ -49,6 +49,11 @@ impl Answer {
         }
     }
 
+    pub fn text(status: u16, content_type: &'static str, text: &str) -> Answer {
+        let body = text.as_bytes().to_vec();
+        Answer { status, content_type: Some(content_type.into()), headers: Vec::new(), body }
+    }
+
     pub fn with_header(mut self, name: &str, value: impl Into<String>) -> Answer {
         self.headers.push((name.to_owned(), value.into()));
         self

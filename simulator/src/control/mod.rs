@@ -6,6 +6,7 @@ mod view;
 
 use serde_json::{Value, json};
 
+use crate::contract;
 use crate::faults::NewRule;
 use crate::ledger::Refusal;
 use crate::passenger::{Rule, Whom};
@@ -27,10 +28,18 @@ type Done = Result<Value, Refused>;
 
 pub fn handle(sim: &mut Sim, request: &Request) -> Answer {
     sim.settle(sim.clock.now());
+    if let Some(text) = request.path.strip_prefix("/_sim/openapi/").and_then(document) {
+        return Answer::text(200, "application/json", text);
+    }
     match answer(sim, request) {
         Ok(value) => Answer::json(200, &value),
         Err(Refused(status, text)) => Answer::json(status, &json!({"error": text})),
     }
+}
+
+/// The text of one of the OpenAPI documents.
+fn document(name: &str) -> Option<&'static str> {
+    contract::DOCUMENTS.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
 /// On the control port there are no servers.
@@ -42,11 +51,12 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
     let segments: Vec<&str> = request.path.split('/').skip(2).collect();
     let body = &request.body;
     match (request.method.as_str(), segments.as_slice()) {
-        ("GET", ["health"]) => Ok(json!({"ok": true, "now": sim.clock.now()})),
+        ("GET", ["health"]) => Ok(view::health(sim)),
         ("GET", ["ledger"]) => Ok(view::ledger(sim)),
         ("GET", ["ledger", reference]) => {
             view::one(sim, reference).ok_or_else(|| Refused(404, format!("no payment \"{}\"", brief(reference))))
         }
+        ("GET", ["openapi"]) => Ok(contract::DOCUMENTS.iter().map(|(name, _)| Value::from(*name)).collect()),
         ("GET", ["requests"]) => Ok(sim.log.list()),
         ("POST", ["passenger"]) => passenger(sim, &Input::read(body)?),
         ("POST", ["payments", reference, wish]) => payment(sim, reference, wish, body),
@@ -168,7 +178,7 @@ fn credentials(sim: &mut Sim, input: &Input) -> Done {
             names.push(name);
         }
     }
-    if crate::headers::merchant_serial_number(Some(&changed.msn), true).is_some() {
+    if !crate::headers::is_merchant_serial_number(&changed.msn) {
         return Err(Refused::bad("field \"msn\": must be 4 to 10 digits"));
     }
     sim.credentials = changed;

@@ -10,6 +10,10 @@ use crate::order_management::ECOM;
 use crate::sim::Sim;
 use crate::switches::Switch;
 
+pub fn health(sim: &Sim) -> Value {
+    json!({"ok": true, "now": sim.clock.now(), "answers_not_as_described": sim.answers_not_as_described})
+}
+
 pub fn ledger(sim: &Sim) -> Value {
     let requests = sim.log.by_reference();
     let payments: Vec<Value> = sim.ledger.all().iter().map(|payment| show(sim, payment, &requests)).collect();

@@ -2,24 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::create_schema::AMOUNT;
 use super::{Call, aggregate};
 use crate::body;
+use crate::contract::Issue;
 use crate::ledger::{Money, Payment, Refusal, State};
 use crate::passenger::Act;
 use crate::route::Operation;
-use crate::schema::{Issue, Kind, optional, required};
 use crate::sim::Sim;
 use crate::switches::{Switch, Switches};
 use crate::wire::Answer;
 
-const MODIFICATION: Kind = Kind::Object(&[required("modificationAmount", Kind::Object(AMOUNT))]);
-const CANCEL: Kind = Kind::Object(&[optional("cancelTransactionOnly", Kind::Bool)]);
-
 pub fn adjust(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     let value = match call.operation {
         Operation::Cancel => cancel_body(sim, call)?,
-        _ => body::read(call.request, &sim.switches, &MODIFICATION, "", &call.shape())?.value,
+        _ => body::read(call.request, &sim.switches, call.operation, "", &call.shape())?.value,
     };
     let switches = &sim.switches;
     let payment = sim.ledger.get_mut(&call.msn, &call.reference).ok_or_else(|| call.unknown_reference())?;
@@ -58,7 +54,7 @@ fn modification_amount(value: &Value, payment: &Payment) -> Result<i64, Refusal>
 /// The body of a cancel is optional by the specification; integrators found that something must be sent.
 fn cancel_body(sim: &Sim, call: &Call) -> Result<Value, Answer> {
     if !call.request.body.is_empty() {
-        return Ok(body::read(call.request, &sim.switches, &CANCEL, "", &call.shape())?.value);
+        return Ok(body::read(call.request, &sim.switches, call.operation, "", &call.shape())?.value);
     }
     if sim.switches.is(Switch::CancelWithoutBody, "400") {
         return Err(call.shape().validation(&[Issue::new("$", "A non-empty request body is required.")]));

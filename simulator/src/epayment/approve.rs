@@ -1,17 +1,14 @@
 //! Force approve, which exists in the test environment only. Source: OpenAPI 1.8.1.
 
 use super::Call;
-use super::create_schema::CUSTOMER;
 use crate::body;
-use crate::schema::{ANY_TEXT, Issue, Kind, optional};
+use crate::contract::Issue;
 use crate::sim::Sim;
 use crate::wire::Answer;
 
-const FORCE_APPROVE: Kind = Kind::Object(&[optional("customer", Kind::Object(CUSTOMER)), optional("token", ANY_TEXT)]);
-
 /// 200 without a body: none is described.
 pub fn force(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
-    let value = body::read(call.request, &sim.switches, &FORCE_APPROVE, "", &call.shape())?.value;
+    let value = body::read(call.request, &sim.switches, call.operation, "", &call.shape())?.value;
     let phone = value.pointer("/customer/phoneNumber").and_then(|v| v.as_str());
     let token = value["token"].as_str();
     if phone.is_none() && token.is_none() {

@@ -3,25 +3,19 @@
 use serde_json::{Map, Value};
 
 use super::Call;
-use super::create_schema::CREATE;
 use crate::body::{self, Body};
 use crate::clock::{self, DAY, MINUTE};
 use crate::ledger::NewPayment;
 use crate::order_management::ECOM;
 use crate::problem;
 use crate::random;
-use crate::receipt_schema::tax_rate_issues;
-use crate::schema::Issue;
 use crate::sim::Sim;
 use crate::switches::{Switch, Switches};
 use crate::wire::Answer;
 
 pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
-    let Body { value, repeated_names } = body::read(call.request, &sim.switches, &CREATE, "metadata.", &call.shape())?;
-    let issues = beyond_tables(&value);
-    if !issues.is_empty() {
-        return Err(call.shape().validation(&issues));
-    }
+    let Body { value, repeated_names } =
+        body::read(call.request, &sim.switches, call.operation, "metadata.", &call.shape())?;
     let status_of = |code| match code {
         4150 => sim.switches.number(Switch::KnownReference),
         5080 => sim.switches.number(Switch::PushNotApproved),
@@ -90,19 +84,6 @@ fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
 }
 
 type Rule = Result<(), (u16, &'static str)>;
-
-/// Validation that the schema's tables cannot express.
-fn beyond_tables(value: &Value) -> Vec<Issue> {
-    let mut issues = tax_rate_issues(&value["receipt"], "receipt.");
-    if let Some(customer) = value["customer"].as_object() {
-        let known = ["phoneNumber", "personalQr", "customerToken"];
-        if known.iter().filter(|name| customer.contains_key(**name)).count() != 1 {
-            let reason = "Exactly one of PhoneNumber, PersonalQr and CustomerToken must be given.";
-            issues.push(Issue::new("customer", reason));
-        }
-    }
-    issues
-}
 
 /// Minimum amounts: OpenAPI 1.8.1, `Amount`.
 fn rules_of_money(value: &Value, unit_currency: &str) -> Rule {

@@ -3,31 +3,24 @@
 mod adjust;
 mod approve;
 mod create;
-mod create_schema;
 mod read;
 
 use serde_json::{Value, json};
 
+use crate::contract;
 use crate::headers;
 use crate::idempotency::{self, Found, Slot};
 use crate::json;
 use crate::ledger::{Money, Refusal};
 use crate::problem::{self, Shape};
 use crate::route::{Operation, Route};
-use crate::schema::Issue;
 use crate::sim::Sim;
 use crate::wire::{Answer, Outcome, Request};
-
-/// `^[a-zA-Z0-9-]{8,64}$` (64 since version 1.7.0).
-pub const REFERENCE_PATTERN: &str = "^[a-zA-Z0-9-]{8,64}$";
-
-pub fn is_reference(text: &str) -> bool {
-    (8..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-}
 
 /// One call under way: what its steps need to know of it.
 struct Call<'a> {
     request: &'a Request,
+    route: &'a Route,
     operation: Operation,
     msn: String,
     reference: String,
@@ -60,7 +53,7 @@ impl Call<'_> {
     }
 }
 
-/// The gateway's checks, the rate limit, the headers, the key, and then the operation itself.
+/// The gateway's checks, the rate limit, headers and path, the key, and then the operation itself.
 pub fn handle(sim: &mut Sim, request: &Request, route: &Route, reference: &str) -> Outcome {
     let now = sim.clock.now();
     let instance = match route.operation {
@@ -69,6 +62,7 @@ pub fn handle(sim: &mut Sim, request: &Request, route: &Route, reference: &str) 
     };
     let call = Call {
         request,
+        route,
         operation: route.operation,
         msn: sim.credentials.msn.clone(),
         reference: reference.to_owned(),
@@ -84,12 +78,7 @@ pub fn handle(sim: &mut Sim, request: &Request, route: &Route, reference: &str) 
 fn admitted(sim: &mut Sim, call: &Call) -> Result<(), Answer> {
     headers::authenticate(sim, call.request, &call.shape())?;
     sim.limits.admit(&sim.switches, call.operation, &call.msn, &call.reference, call.now)?;
-    let mut issues = headers::check(call.request, call.operation);
-    // A create names its reference in the body, where the schema checks it.
-    if call.operation != Operation::Create && !is_reference(&call.reference) {
-        let reason = format!("The field Reference must match the regular expression '{REFERENCE_PATTERN}'.");
-        issues.push(Issue::new("reference", reason));
-    }
+    let issues = contract::parameter_issues(call.operation, call.request, &call.route.parameters);
     if issues.is_empty() { Ok(()) } else { Err(call.shape().validation(&issues)) }
 }
 

@@ -140,7 +140,7 @@ impl Bench {
     }
 
     pub fn with(arguments: &[&str]) -> Bench {
-        let fixed = ["--port", "0", "--passenger", "manual"];
+        let fixed = ["--port", "0", "--passenger", "manual", "--check-answers", "crash"];
         let options = match cli::parse(fixed.iter().chain(arguments).copied()) {
             Ok(Command::Run(options)) => options,
             other => panic!("{other:?}"),

@@ -5,6 +5,7 @@ mod cancel;
 mod codes;
 mod command_line;
 mod control;
+mod documents;
 mod events;
 mod faults;
 mod idempotency;

@@ -53,7 +53,8 @@ fn strictness() {
     assert_eq!(changed(&|b| b["orderLines"][0]["totalAmount"] = json!("24500")), ["orderLines[0].totalAmount"]);
     assert_eq!(changed(&|b| b["orderLines"][0]["totalAmount"] = json!(-1)), ["orderLines[0].totalAmount"]);
     assert_eq!(changed(&|b| b["orderLines"][0]["taxRate"] = json!(10001)), ["orderLines[0].taxRate"]);
-    assert_eq!(changed(&|b| b["orderLines"][0]["taxRate"] = json!(null)), ["orderLines[0].taxRate"]);
+    // The rate may stand in one of two fields; without either the line is not valid.
+    assert_eq!(changed(&|b| b["orderLines"][0]["taxRate"] = json!(null)), ["orderLines[0]"]);
     assert_eq!(
         changed(&|b| b["orderLines"][0]["unitInfo"]["quantity"] = json!(1)),
         ["orderLines[0].unitInfo.quantity"]

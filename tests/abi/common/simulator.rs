@@ -24,7 +24,13 @@ impl Simulator {
     pub fn start(arguments: &[&str]) -> Simulator {
         let program = places::simulator();
         let mut child = Command::new(&program)
-            .args(["--port", "0", "--exit-with-parent"])
+            .args([
+                "--port",
+                "0",
+                "--exit-with-parent",
+                "--check-answers",
+                "crash",
+            ])
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
