@@ -10,7 +10,9 @@ use crate::control;
 use crate::faults::NewRule;
 use crate::headers;
 use crate::passenger::{Rule, WELL_KNOWN};
+use crate::presets::PRESETS;
 use crate::settings::{CheckAnswers, Settings};
+use crate::switches::Switches;
 
 #[derive(Debug)]
 pub enum Command {
@@ -68,6 +70,7 @@ const TAKES_VALUE: &[&str] = &[
     "token-life",
     "speed",
     "passenger",
+    "preset",
     "switch",
     "fault",
     "rate-limits",
@@ -106,6 +109,7 @@ fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String>
             settings.speed = speed.ok_or(format!("must be an integer between 1 and 100000, not \"{value}\""))?;
         }
         "passenger" => settings.passenger = Rule::parse(&value)?,
+        "preset" => settings.switches = Switches::preset(&value)?,
         "switch" => {
             let (switch, value) = value.split_once('=').ok_or(format!("must be name=value, not \"{value}\""))?;
             settings.switches.set(switch, value)?;
@@ -141,6 +145,10 @@ pub fn help() -> String {
     for (number, _, about) in WELL_KNOWN {
         numbers += &format!("  {number}   {about}\n");
     }
+    let mut presets = String::new();
+    for preset in &PRESETS {
+        presets += &format!("  {:<10} {}\n", preset.name, preset.about);
+    }
     let switches = control::switch_help();
     format!(
         "\
@@ -170,6 +178,7 @@ What happens
   --passenger RULE      what a passenger does (approve-after=3s); one of
                         approve, approve-after=D, decline, decline-after=D, ignore, manual, approve-on-cancel,
                         no-user; with busy-from=D, before it, cancels are refused from then on
+  --preset NAME         a set of switches; sets every switch, so that a --switch after it wins
   --switch NAME=VALUE   how to read what the published sources leave open; see below
   --speed N             the simulator's clock runs N times faster than real time, up to 100000 (1)
   --fault JSON          a fault rule, such as
@@ -188,6 +197,8 @@ is described in README.md; --switch and --fault may be given many times.
 
 Phone numbers with a character of their own
 {numbers}
+Presets of switches
+{presets}
 Switches, the default first
 {switches}"
     )
@@ -213,6 +224,7 @@ mod tests {
             (vec!["--msn", "12"], "--msn"),
             (vec!["--currency", "SEK"], "--currency"),
             (vec!["--passenger", "sleep"], "--passenger"),
+            (vec!["--preset", "odd"], "--preset"),
             (vec!["--switch", "profile"], "--switch"),
             (vec!["--switch", "profile=x"], "--switch"),
             (vec!["--fault", "{}"], "operation"),

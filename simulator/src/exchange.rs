@@ -11,6 +11,7 @@ use crate::problem;
 use crate::route::{self, Operation, Route};
 use crate::settings::CheckAnswers;
 use crate::sim::Sim;
+use crate::switches::Switch;
 use crate::token;
 use crate::wire::{Answer, Outcome, Request};
 
@@ -50,9 +51,15 @@ pub fn on_whole(sim: &mut Sim, request: &Request) -> Noted {
 
 fn note(sim: &mut Sim, request: &Request, route: Route, reference: Option<String>, fault: Option<Action>) -> Noted {
     let now = sim.clock.now();
+    let delayed = matches!(fault, Some(Action::Delay(_)));
     let n = sim.log.begin(request, route.operation, reference.as_deref(), now);
     if let Some(action) = &fault {
         sim.log.fault(n, action.name());
+    }
+    if delayed {
+        if let Some(slot) = epayment::slot(sim, request, &route, reference.as_deref().unwrap_or_default()) {
+            sim.running.insert(n, slot);
+        }
     }
     Noted { n, route, reference, fault }
 }
@@ -65,6 +72,7 @@ fn reference_in_body(body: &[u8]) -> Option<String> {
 /// The operation itself.
 pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
     sim.settle(sim.clock.now());
+    sim.running.remove(&noted.n);
     let Outcome { answer, acted } = match noted.route.operation {
         Operation::Unknown => Outcome::only(problem::no_such_resource()),
         Operation::Token => token::issue(sim, request),
@@ -74,6 +82,10 @@ pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
     if acted {
         sim.log.acted(noted.n);
     }
+    let answer = match sim.switches.is(Switch::ProblemForm, "knowledge-base") {
+        true => problem::as_in_knowledge_base(answer),
+        false => answer,
+    };
     check(sim, noted.route.operation, &answer);
     answer
 }

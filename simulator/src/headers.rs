@@ -4,6 +4,7 @@ use crate::contract;
 use crate::problem::{self, Shape};
 use crate::route::Operation;
 use crate::sim::Sim;
+use crate::switches::Switch;
 use crate::wire::{Answer, Request};
 
 const MSN: &str = "Merchant-Serial-Number";
@@ -21,7 +22,10 @@ pub fn authenticate(sim: &Sim, request: &Request, shape: &Shape) -> Result<(), A
     let other = request.header(MSN).filter(|msn| *msn != sim.credentials.msn);
     if other.is_some_and(|msn| is_merchant_serial_number(&msn)) {
         let detail = "The merchant serial number does not belong to these credentials.";
-        return Err(shape.plain(403, "Forbidden", detail));
+        return Err(match sim.switches.is(Switch::ForeignUnit, "401") {
+            true => problem::gateway(401, detail),
+            false => shape.plain(403, "Forbidden", detail),
+        });
     }
     Ok(())
 }

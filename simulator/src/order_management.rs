@@ -11,6 +11,7 @@ use crate::contract;
 use crate::headers;
 use crate::problem::{self, Shape};
 use crate::random;
+use crate::receipt_rules::receipt_issues;
 use crate::route::{Operation, Route};
 use crate::sim::Sim;
 use crate::switches::Switch;
@@ -76,6 +77,16 @@ fn add_receipt(sim: &mut Sim, request: &Request, route: &Route) -> Result<Outcom
     let shape = Shape::OrderManagement;
     let body = body::read(request, &sim.switches, route.operation, "", &shape)?;
     let msn = sim.credentials.msn.clone();
+    // Only ePayment's orders are known here.
+    let payment = if order.payment_type == ECOM { sim.ledger.get(&msn, &order.id) } else { None };
+    let amount = payment.map(|payment| payment.amount);
+    let issues = receipt_issues(&body.value, "", &sim.switches, amount);
+    if !issues.is_empty() {
+        return Err(shape.validation(&issues));
+    }
+    if payment.is_none() && sim.switches.is(Switch::ReceiptFirst, "404") {
+        return Err(shape.plain(404, "Not Found", "There is no order with this id."));
+    }
     if let Some(earlier) = sim.receipts.find(&msn, &order.payment_type, &order.id) {
         let replaces = earlier.came_with_create && sim.switches.is(Switch::ReceiptAfterCreate, "201");
         if !replaces {

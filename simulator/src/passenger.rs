@@ -34,6 +34,9 @@ pub struct Rule {
     pub busy_from: Option<i64>,
 }
 
+/// Of a payment that reaches no phone.
+pub const NOBODY: Rule = Rule { act: Act::NoUser, busy_from: None };
+
 impl Rule {
     /// `approve-after=3s`, `decline`, …; `busy-from=1s,approve-after=8s` for a slow approval.
     pub fn parse(text: &str) -> Result<Rule, String> {

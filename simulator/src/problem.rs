@@ -82,17 +82,6 @@ pub fn domain(status: u16, code: u16, detail: &str, instance: &str) -> Answer {
     problem(status, title(code), detail, instance, extra)
 }
 
-/// The statuses that were seen or declared; 400 where no source names one.
-pub fn usual_status(code: u16) -> u16 {
-    match code {
-        4010 | 4020 | 4150 => 409,
-        5080 => 403,
-        5090 => 404,
-        6160 => 423,
-        _ => 400,
-    }
-}
-
 /// Titles of the error table in the ePayment API guide. A client must branch on the code, never on these.
 fn title(code: u16) -> &'static str {
     match code {
@@ -178,6 +167,20 @@ pub fn no_such_resource() -> Answer {
 
 pub fn body_too_large() -> Answer {
     gateway(413, "Request body is too large.")
+}
+
+/// The general sample of the knowledge base differs from the API guide: `status` is a string, the instance a URN,
+/// and there is no trace id. What is no problem of the ePayment API stays as it is.
+pub fn as_in_knowledge_base(mut answer: Answer) -> Answer {
+    let Ok(mut body) = serde_json::from_slice::<Value>(&answer.body) else { return answer };
+    let Some(map) = body.as_object_mut() else { return answer };
+    if map.remove("traceId").is_none() {
+        return answer;
+    }
+    map.insert("status".to_owned(), Value::from(answer.status.to_string()));
+    map.insert("instance".to_owned(), Value::from(format!("urn:uuid:{}", random::uuid())));
+    answer.body = body.to_string().into_bytes();
+    answer
 }
 
 /// What usually comes with a status, for faults that do not say more.

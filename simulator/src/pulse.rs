@@ -111,6 +111,7 @@ mod tests {
             expires_at: None,
             key: "key".to_owned(),
             now: sim.clock.now(),
+            psp_reference: "1000000000".into(),
             rule: Rule::parse(rule).expect("a rule"),
         });
     }

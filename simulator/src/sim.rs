@@ -1,8 +1,10 @@
 //! The whole state of the servers, behind one lock: whatever one request sees, the next one continues.
 
+use std::collections::HashMap;
+
 use crate::clock::Clock;
 use crate::faults::Faults;
-use crate::idempotency::Replies;
+use crate::idempotency::{Replies, Slot};
 use crate::ledger::Ledger;
 use crate::order_management::Receipts;
 use crate::passenger::Passengers;
@@ -25,6 +27,8 @@ pub struct Sim {
     pub tokens: Tokens,
     pub limits: RateLimits,
     pub replies: Replies,
+    /// What a fault delays has begun but not acted: the number of the request, and its key.
+    pub running: HashMap<u64, Slot>,
     pub ledger: Ledger,
     pub receipts: Receipts,
     pub log: RequestLog,
@@ -47,6 +51,7 @@ impl Sim {
             tokens: Tokens::default(),
             limits: RateLimits::default(),
             replies: Replies::default(),
+            running: HashMap::new(),
             ledger: Ledger::default(),
             receipts: Receipts::default(),
             log: RequestLog::default(),

@@ -30,32 +30,45 @@ macro_rules! switches {
 switches! {
     TokenNumbers "token-numbers" ["strings" "numbers"] "JSON type of expires_in and its neighbours";
     TokenBadCredentials "token-bad-credentials" ["401" "400"] "status for a wrong client_id or client_secret";
+    ForeignUnit "foreign-unit-status" ["403" "401"] "a sales unit that does not belong to the keys";
+    DomainStatus "domain-status" ["400" "409" "422"] "status of the coded refusals for which no source names one";
+    ProblemForm "problem-form" ["guide" "knowledge-base"] "refusals as in the API guide, or with status a string and without traceId";
     ReplayStatus "replay-status" ["original" "200"] "status of a repeated request that succeeded before";
+    WhileRunning "while-running" ["act" "423" "409"] "a repeated request while the first, delayed by a fault, still runs (6160)";
     StickyErrors "sticky-errors" ["on" "off"] "a first 4xx stays for its idempotency key";
     StickyBusy "sticky-6250" ["off" "on"] "6250 stays for its key too";
     IdempotencyScope "idempotency-scope" ["operation" "msn"] "keys count per operation and reference, or per sales unit";
     KnownReference "known-reference-status" ["409" "400"] "create with a new key for a known reference (4150)";
-    UnknownUser "unknown-user-status" ["400" "404"] "7010";
+    UnknownUser "unknown-user" ["refused" "expires"] "no such customer: 7010, or a payment that nobody ever sees";
+    UnknownUserStatus "unknown-user-status" ["400" "404"] "7010";
     PushNotApproved "push-not-approved-status" ["403" "400"] "5080";
     PushAllowed "push-allowed" ["true" "false"] "may the sales unit use PUSH_MESSAGE?";
     LongLiving "long-living" ["refused" "allowed"] "may the sales unit set expiresAt? (5050)";
+    EmptyDescription "empty-description" ["refused" "accepted"] "an empty paymentDescription, as an official sample has it";
+    UnknownFields "unknown-fields" ["reject" "ignore"] "fields that no schema knows";
     PartialCapture "partial-capture" ["allowed" "refused"] "some units must capture all at once (6140)";
+    ModificationAmount "modification-amount" ["4040" "validation"] "a capture or refund of 0, or in another currency than the payment's";
     AdjustContentType "adjust-content-type" ["application/problem+json" "application/json"] "of a successful capture, cancel, refund";
-    AdjustAggregate "adjust-aggregate" ["updated" "lagging:MS" "empty" "missing"] "totals in adjust answers; lagging: old totals, in reads too, for MS";
+    AdjustAggregate "adjust-aggregate" ["updated" "lagging:MS" "empty" "missing" "empty-lagging:MS"] "totals in adjust answers; lagging: old totals, in reads too, for MS";
     FullyCaptured "fully-captured" ["6170" "6090"] "code for a capture when nothing is left";
     RepeatCancel "repeat-cancel" ["6050" "6190"] "code for a cancel when nothing is reserved any more";
-    CancelWhileApproving "cancel-while-approving" ["423" "6250"] "cancel while the user is busy approving";
+    CancelWhileApproving "cancel-while-approving" ["423" "409" "6250"] "cancel while the user is busy approving: 6160 with a status, or 6250";
     CancelWithoutBody "cancel-without-body" ["200" "400"] "is the body of a cancel optional?";
+    CancelKey "cancel-key" ["optional" "required"] "is the Idempotency-Key of a cancel optional?";
     CancelledEventKey "cancelled-event-key" ["absent" "present"] "idempotencyKey in CANCELLED and TERMINATED events";
     RefundWindow "refund-window" ["capture" "reservation"] "from when the 365 days of a refund count (6220)";
+    OrderManagement "om-available" ["yes" "no"] "is Order Management there at all?";
+    ReceiptFirst "receipt-before-payment" ["201" "404"] "a receipt for an order that no payment has";
     SecondReceipt "second-receipt-status" ["409" "400"] "a receipt for an order that has one";
     ReceiptAfterCreate "receipt-after-create-receipt" ["409" "201"] "a receipt for a payment created with one";
-    OrderManagement "om-available" ["yes" "no"] "is Order Management there at all?";
+    ReceiptSums "receipt-sums" ["unchecked" "lines" "payment"] "is total = excluding + tax in each line, is the sum the payment's amount?";
+    TipAmount "tip-amount" ["unchecked" "within"] "must tipAmount lie within the payment's amount?";
     RateLimits "rate-limits" ["on" "off"] "5 writes and 120 reads a minute for each reference";
     RateLimitScope "rate-limit-scope" ["operation" "reference"] "writes counted for each operation, or all together";
     RateLimitShape "rate-limit-shape" ["apim" "empty"] "429 with the gateway's body and Retry-After, or bare";
-    UnknownFields "unknown-fields" ["reject" "ignore"] "fields that no schema knows";
     Profile "profile" ["object" "missing"] "profile in GET payment";
+    ZeroTotals "zero-totals" ["present" "missing"] "totals that are 0 in an aggregate";
+    PspReference "psp-reference" ["uuid" "digits"] "form of a payment's pspReference";
     CaptureGuaranteed "capture-guaranteed-until" ["absent" "present"] "captureGuaranteedUntil in GET payment";
     Timestamps "timestamps" ["millis" "ticks" "seconds" "offset" "mixed"] "form of event timestamps";
 }
@@ -94,10 +107,23 @@ impl Switches {
         self.get(switch).parse().unwrap_or(400)
     }
 
+    /// The status of a coded refusal: what was seen or declared, else what a switch says.
+    pub fn status_of(&self, code: u16) -> u16 {
+        match code {
+            4010 | 4020 | 4150 => 409,
+            5080 => self.number(Switch::PushNotApproved),
+            5090 => 404,
+            6030 | 6080 | 6100 => 400,
+            6160 => 423,
+            7010 => self.number(Switch::UnknownUserStatus),
+            _ => self.number(Switch::DomainStatus),
+        }
+    }
+
     /// How long adjusted totals stay invisible.
     pub fn lag_ms(&self) -> i64 {
         let value = self.get(Switch::AdjustAggregate);
-        value.strip_prefix("lagging:").and_then(|ms| ms.parse().ok()).unwrap_or(0)
+        value.split_once("lagging:").and_then(|(_, ms)| ms.parse().ok()).unwrap_or(0)
     }
 
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -125,6 +151,8 @@ mod tests {
         assert!(switches.is(Switch::TokenNumbers, "numbers"));
         assert!(switches.set("adjust-aggregate", "lagging:2000").is_ok());
         assert_eq!(switches.lag_ms(), 2000);
+        assert!(switches.set("adjust-aggregate", "empty-lagging:300").is_ok());
+        assert_eq!(switches.lag_ms(), 300);
         assert!(switches.set("adjust-aggregate", "lagging:").is_err());
         assert!(switches.set("adjust-aggregate", "lagging:MS").is_err());
         assert!(switches.set("no-such", "x").is_err());

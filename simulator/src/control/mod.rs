@@ -2,6 +2,7 @@
 
 mod clock;
 mod input;
+mod switches;
 mod view;
 
 use serde_json::{Value, json};
@@ -11,9 +12,9 @@ use crate::faults::NewRule;
 use crate::ledger::Refusal;
 use crate::passenger::{Rule, Whom};
 use crate::sim::Sim;
-use crate::switches::Switch;
 use crate::wire::{Answer, Request};
 use input::Input;
+pub use switches::help as switch_help;
 
 /// A refused wish: the status, and what was wrong with it.
 struct Refused(u16, String);
@@ -62,8 +63,9 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
         ("POST", ["payments", reference, wish]) => payment(sim, reference, wish, body),
         ("GET", ["clock"]) => Ok(view::clock(sim)),
         ("POST", ["clock"]) => clock::change(sim, &Input::read(body)?),
-        ("GET", ["switches"]) => Ok(view::switches(sim)),
-        ("POST", ["switches"]) => switches(sim, &Input::read(body)?),
+        ("GET", ["switches"]) => Ok(switches::show(sim)),
+        ("POST", ["switches"]) => switches::change(sim, &Input::read(body)?),
+        ("GET", ["presets"]) => Ok(switches::presets()),
         ("GET", ["faults"]) => Ok(sim.faults.list()),
         ("POST", ["faults"]) => faults(sim, body),
         ("DELETE", ["faults"]) => Ok(json!({"cleared": sim.faults.clear()})),
@@ -136,17 +138,6 @@ fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
     }
 }
 
-/// All or none: a mistake in one switch changes nothing.
-fn switches(sim: &mut Sim, input: &Input) -> Done {
-    let mut changed = sim.switches.clone();
-    for (name, value) in input.fields() {
-        let value = value.as_str().ok_or_else(|| Refused::bad(format!("field \"{name}\": must be a string")))?;
-        changed.set(name, value).map_err(|reason| Refused::bad(format!("field \"{}\": {reason}", brief(name))))?;
-    }
-    sim.switches = changed;
-    Ok(view::switches(sim))
-}
-
 fn faults(sim: &mut Sim, body: &[u8]) -> Done {
     let value = input::json(body)?;
     let list = match value {
@@ -183,13 +174,4 @@ fn credentials(sim: &mut Sim, input: &Input) -> Done {
     }
     sim.credentials = changed;
     Ok(json!({"changed": names}))
-}
-
-/// For the list of switches in `--help`.
-pub fn switch_help() -> String {
-    let mut out = String::new();
-    for switch in Switch::ALL {
-        out += &format!("  {:<30} {}\n{:34}{}\n", switch.name(), switch.values().join(" | "), "", switch.about());
-    }
-    out
 }

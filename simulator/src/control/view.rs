@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::ledger::{EventName, Payment};
 use crate::mask;
 use crate::order_management::ECOM;
 use crate::sim::Sim;
-use crate::switches::Switch;
 
 pub fn health(sim: &Sim) -> Value {
     json!({"ok": true, "now": sim.clock.now(), "answers_not_as_described": sim.answers_not_as_described})
@@ -76,9 +75,4 @@ pub fn clock(sim: &Sim) -> Value {
         "frozen": clock.is_frozen(),
         "speed": clock.speed(),
     })
-}
-
-pub fn switches(sim: &Sim) -> Value {
-    let pair = |switch: &Switch| (switch.name().to_owned(), Value::from(sim.switches.get(*switch)));
-    Value::Object(Switch::ALL.iter().map(pair).collect::<Map<_, _>>())
 }

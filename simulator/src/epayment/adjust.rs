@@ -7,6 +7,7 @@ use crate::body;
 use crate::contract::Issue;
 use crate::ledger::{Money, Payment, Refusal, State};
 use crate::passenger::Act;
+use crate::problem;
 use crate::route::Operation;
 use crate::sim::Sim;
 use crate::switches::{Switch, Switches};
@@ -23,7 +24,7 @@ pub fn adjust(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     let done = match call.operation {
         Operation::Cancel => cancel(switches, payment, &value, call)?,
         operation => {
-            let amount = modification_amount(&value, payment).map_err(|refusal| call.refusal(&refusal))?;
+            let amount = modification_amount(&value, payment, call)?;
             if operation == Operation::Capture {
                 let when_full = switches.number(Switch::FullyCaptured);
                 let partial = switches.is(Switch::PartialCapture, "allowed");
@@ -38,15 +39,18 @@ pub fn adjust(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     Ok(success(switches, payment, before))
 }
 
-/// How the servers answer to zero or to another currency than the payment's is not published; this is our choice.
-fn modification_amount(value: &Value, payment: &Payment) -> Result<i64, Refusal> {
+/// How the servers answer to zero or to another currency than the payment's is not published.
+fn modification_amount(value: &Value, payment: &Payment, call: &Call) -> Result<i64, Answer> {
+    let refuse = |field: &str, detail: &str| match call.switches.is(Switch::ModificationAmount, "validation") {
+        true => call.shape().validation(&[Issue::new(format!("modificationAmount.{field}"), detail)]),
+        false => call.refused(4040, detail),
+    };
     let amount = value["modificationAmount"]["value"].as_i64().unwrap_or_default();
-    let refuse = |detail: &str| Err(Refusal { code: 4040, detail: detail.to_owned() });
     if value["modificationAmount"]["currency"].as_str() != Some(payment.currency.as_str()) {
-        return refuse("The currency differs from that of the payment.");
+        return Err(refuse("currency", "The currency differs from that of the payment."));
     }
     if amount == 0 {
-        return refuse("The amount must be above zero.");
+        return Err(refuse("value", "The amount must be above zero."));
     }
     Ok(amount)
 }
@@ -73,18 +77,20 @@ fn cancel(
         let _ = payment.approve(call.now);
     }
     if payment.is_busy(call.now) {
-        let code = if switches.is(Switch::CancelWhileApproving, "423") { 6160 } else { 6250 };
-        return Err(call.refused(code, "The customer is approving the payment. Try again later."));
+        let detail = "The customer is approving the payment. Try again later.";
+        return Err(match switches.get(Switch::CancelWhileApproving) {
+            "6250" => call.refused(6250, detail),
+            _ => problem::domain(switches.number(Switch::CancelWhileApproving), 6160, detail, &call.instance),
+        });
     }
     let only = value["cancelTransactionOnly"].as_bool().unwrap_or(false);
     Ok(payment.cancel(only, call.key(), call.now, switches.number(Switch::RepeatCancel)))
 }
 
-/// 6250 asks for a later attempt with the same key, so it does not stay for the key unless the switch says so.
+/// 6160 and 6250 ask for a later attempt with the same key, so they do not stay for it; 6250 does by a switch.
 pub fn may_be_retried(switches: &Switches, answer: &Answer) -> bool {
-    let code = br#""reason":"6250""#;
-    let is_busy = answer.status >= 400 && answer.body.windows(code.len()).any(|window| window == code);
-    is_busy && switches.is(Switch::StickyBusy, "off")
+    let has = |code: &[u8]| answer.status >= 400 && answer.body.windows(code.len()).any(|window| window == code);
+    has(br#""reason":"6160""#) || has(br#""reason":"6250""#) && switches.is(Switch::StickyBusy, "off")
 }
 
 /// The published document calls even this body a problem; whoever decides by content type is wrong.
@@ -94,12 +100,12 @@ fn success(switches: &Switches, payment: &Payment, before: Money) -> Answer {
     let mut body = json!({
         "amount": {"currency": payment.currency, "value": payment.amount},
         "state": payment.state.name(),
-        "aggregate": aggregate(shown, &payment.currency),
+        "aggregate": aggregate(shown, &payment.currency, switches),
         "pspReference": payment.psp_reference,
         "reference": payment.reference,
     });
     match switches.get(Switch::AdjustAggregate) {
-        "empty" => body = json!({}),
+        value if value.starts_with("empty") => body = json!({}),
         "missing" => drop(body.as_object_mut().map(|map| map.remove("aggregate"))),
         _ => {}
     }

@@ -7,8 +7,10 @@ use crate::body::{self, Body};
 use crate::clock::{self, DAY, MINUTE};
 use crate::ledger::NewPayment;
 use crate::order_management::ECOM;
+use crate::passenger::NOBODY;
 use crate::problem;
 use crate::random;
+use crate::receipt_rules::receipt_issues;
 use crate::sim::Sim;
 use crate::switches::{Switch, Switches};
 use crate::wire::Answer;
@@ -16,11 +18,14 @@ use crate::wire::Answer;
 pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     let Body { value, repeated_names } =
         body::read(call.request, &sim.switches, call.operation, "metadata.", &call.shape())?;
+    // What no schema can say.
+    let issues = receipt_issues(&value["receipt"], "receipt.", &sim.switches, value["amount"]["value"].as_i64());
+    if !issues.is_empty() {
+        return Err(call.shape().validation(&issues));
+    }
     let status_of = |code| match code {
         4150 => sim.switches.number(Switch::KnownReference),
-        5080 => sim.switches.number(Switch::PushNotApproved),
-        7010 => sim.switches.number(Switch::UnknownUser),
-        code => problem::usual_status(code),
+        code => sim.switches.status_of(code),
     };
     let reference = text(&value, "/reference").unwrap_or_default().to_owned();
     let refused = |code: u16, detail: &str| {
@@ -39,7 +44,8 @@ pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
         return Err(refused(5080, "The sales unit is not approved for PUSH_MESSAGE."));
     }
     let age = value["minimumUserAge"].as_i64();
-    if phone.as_deref().is_some_and(|number| !sim.passengers.can_pay(&reference, number, age)) {
+    let nobody = phone.as_deref().is_some_and(|number| !sim.passengers.can_pay(&reference, number, age));
+    if nobody && sim.switches.is(Switch::UnknownUser, "refused") {
         return Err(refused(7010, "The customer cannot pay this payment."));
     }
 
@@ -67,7 +73,14 @@ pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
         expires_at: text(&value, "/expiresAt").and_then(clock::parse_rfc3339),
         key: call.key().unwrap_or_default(),
         now: call.now,
-        rule: sim.passengers.rule_for(&reference, phone.as_deref()),
+        rule: match nobody {
+            true => NOBODY,
+            false => sim.passengers.rule_for(&reference, phone.as_deref()),
+        },
+        psp_reference: match sim.switches.is(Switch::PspReference, "digits") {
+            true => random::ten_digits(),
+            false => random::uuid(),
+        },
         reference: reference.clone(),
         phone,
     });

@@ -15,6 +15,7 @@ use crate::ledger::{Money, Refusal};
 use crate::problem::{self, Shape};
 use crate::route::{Operation, Route};
 use crate::sim::Sim;
+use crate::switches::{Switch, Switches};
 use crate::wire::{Answer, Outcome, Request};
 
 /// One call under way: what its steps need to know of it.
@@ -26,6 +27,7 @@ struct Call<'a> {
     reference: String,
     instance: String,
     now: i64,
+    switches: Switches,
 }
 
 impl Call<'_> {
@@ -34,11 +36,15 @@ impl Call<'_> {
     }
 
     fn refused(&self, code: u16, detail: &str) -> Answer {
-        problem::domain(problem::usual_status(code), code, detail, &self.instance)
+        problem::domain(self.switches.status_of(code), code, detail, &self.instance)
     }
 
     fn refusal(&self, refusal: &Refusal) -> Answer {
         self.refused(refusal.code, &refusal.detail)
+    }
+
+    fn is_running(&self, sim: &Sim, slot: &Slot) -> bool {
+        !self.switches.is(Switch::WhileRunning, "act") && sim.running.values().any(|running| running == slot)
     }
 
     fn unknown_reference(&self) -> Answer {
@@ -47,10 +53,19 @@ impl Call<'_> {
 
     /// For the ledger of keys: absent where the operation has none, or the caller sent none.
     fn key(&self) -> Option<String> {
-        let keyed =
-            matches!(self.operation, Operation::Create | Operation::Capture | Operation::Cancel | Operation::Refund);
-        if keyed { self.request.header("idempotency-key").filter(|key| !key.is_empty()) } else { None }
+        key(self.request, self.operation)
     }
+}
+
+fn key(request: &Request, operation: Operation) -> Option<String> {
+    let keyed = matches!(operation, Operation::Create | Operation::Capture | Operation::Cancel | Operation::Refund);
+    if keyed { request.header("idempotency-key").filter(|key| !key.is_empty()) } else { None }
+}
+
+/// Under which the answer to a request is kept, where it has a key.
+pub fn slot(sim: &Sim, request: &Request, route: &Route, reference: &str) -> Option<Slot> {
+    let key = key(request, route.operation)?;
+    Some(Slot::new(&sim.switches, &sim.credentials.msn, route.operation, reference, &key))
 }
 
 /// The gateway's checks, the rate limit, headers and path, the key, and then the operation itself.
@@ -68,6 +83,7 @@ pub fn handle(sim: &mut Sim, request: &Request, route: &Route, reference: &str) 
         reference: reference.to_owned(),
         instance,
         now,
+        switches: sim.switches.clone(),
     };
     match admitted(sim, &call) {
         Err(refusal) => Outcome::only(refusal),
@@ -78,7 +94,11 @@ pub fn handle(sim: &mut Sim, request: &Request, route: &Route, reference: &str) 
 fn admitted(sim: &mut Sim, call: &Call) -> Result<(), Answer> {
     headers::authenticate(sim, call.request, &call.shape())?;
     sim.limits.admit(&sim.switches, call.operation, &call.msn, &call.reference, call.now)?;
-    let issues = contract::parameter_issues(call.operation, call.request, &call.route.parameters);
+    let mut issues = contract::parameter_issues(call.operation, call.request, &call.route.parameters);
+    let needs_key = call.operation == Operation::Cancel && call.switches.is(Switch::CancelKey, "required");
+    if needs_key && call.key().is_none() {
+        issues.push(contract::Issue::missing("Idempotency-Key"));
+    }
     if issues.is_empty() { Ok(()) } else { Err(call.shape().validation(&issues)) }
 }
 
@@ -92,6 +112,11 @@ fn keyed(sim: &mut Sim, call: &Call) -> Outcome {
         Found::Replay(answer) => Outcome::only(answer),
         Found::Conflict(code) => {
             Outcome::only(call.refused(code, "The idempotency key has been used for another request."))
+        }
+        Found::Nothing if call.is_running(sim, &slot) => {
+            let status = sim.switches.number(Switch::WhileRunning);
+            let detail = "The first request with this key is still being worked on. Try again later.";
+            Outcome::only(problem::domain(status, 6160, detail, &call.instance))
         }
         Found::Nothing => {
             let outcome = perform(sim, call);
@@ -114,12 +139,14 @@ fn perform(sim: &mut Sim, call: &Call) -> Outcome {
     result.unwrap_or_else(Outcome::only)
 }
 
-fn aggregate(money: Money, currency: &str) -> Value {
-    let amount = |value: i64| json!({"currency": currency, "value": value});
-    json!({
-        "authorizedAmount": amount(money.authorized),
-        "cancelledAmount": amount(money.cancelled),
-        "capturedAmount": amount(money.captured),
-        "refundedAmount": amount(money.refunded),
-    })
+fn aggregate(money: Money, currency: &str, switches: &Switches) -> Value {
+    let zeros = switches.is(Switch::ZeroTotals, "present");
+    let totals = [
+        ("authorizedAmount", money.authorized),
+        ("cancelledAmount", money.cancelled),
+        ("capturedAmount", money.captured),
+        ("refundedAmount", money.refunded),
+    ];
+    let shown = totals.into_iter().filter(|(_, value)| zeros || *value != 0);
+    Value::Object(shown.map(|(name, value)| (name.to_owned(), json!({"currency": currency, "value": value}))).collect())
 }

@@ -15,7 +15,7 @@ pub fn payment(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     let seen = payment.money_seen_at(call.now - sim.switches.lag_ms());
     let mut body = Map::new();
     let mut put = |name: &str, value: Value| drop(body.insert(name.to_owned(), value));
-    put("aggregate", aggregate(seen, &payment.currency));
+    put("aggregate", aggregate(seen, &payment.currency, &sim.switches));
     put("amount", json!({"currency": payment.currency, "value": payment.amount}));
     put("state", Value::from(payment.state.name()));
     put("paymentMethod", method(payment));

@@ -112,6 +112,8 @@ pub struct NewPayment {
     pub key: String,
     pub now: i64,
     pub rule: Rule,
+    /// The id of the payment, and of its first event.
+    pub psp_reference: String,
 }
 
 #[derive(Clone, Debug)]
@@ -140,18 +142,17 @@ pub struct Payment {
 
 impl Payment {
     pub fn new(new: NewPayment) -> Payment {
-        let psp_reference = random::uuid();
         let created = Event {
             name: EventName::Created,
             amount: new.amount,
             at: new.now,
             key: Some(new.key.clone()),
-            psp_reference: psp_reference.clone(),
+            psp_reference: new.psp_reference.clone(),
         };
         Payment {
             msn: new.msn,
             reference: new.reference,
-            psp_reference,
+            psp_reference: new.psp_reference,
             state: State::Created,
             currency: new.currency,
             amount: new.amount,

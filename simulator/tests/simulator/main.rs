@@ -14,5 +14,6 @@ mod order_management;
 mod page;
 mod ride;
 mod strict;
+mod switches;
 mod time;
 mod tokens;
