@@ -87,6 +87,8 @@ test-abi: lib simulator
 	  sh tools/stage.sh "c abi tests" $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --tests
 
 test-python: examples simulator
+	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
+	  sh tools/stage.sh "simulator's python class" $(PYTHON) -W error::ResourceWarning tests/python/simulator.py
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
 	  sh tools/stage.sh "python tests" $(PYTHON) tests/python/run.py
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \

@@ -1,15 +1,18 @@
 """The processes of the crash matrix: a simulator for each worker, and a meter for as long as it lives."""
-import http.client
 import json
 import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
-import crash_plan
-from crash_judge import NEEDLESS, OFFICE_END, Judge, read_log, settle_times, where
-from crash_plan import AGAIN, GOES_ON, LEAVES, SETTLES, TWICE
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "python"))
+
+import crash_plan  # noqa: E402
+from crash_judge import NEEDLESS, OFFICE_END, Judge, read_log, settle_times, where  # noqa: E402
+from crash_plan import AGAIN, GOES_ON, LEAVES, SETTLES, TWICE  # noqa: E402
+from vp_simulator import Simulator  # noqa: E402
 
 # Real time after which something hangs, seconds.
 PATIENCE = 60
@@ -28,55 +31,6 @@ class Broken(Exception):
     """The bench itself, or the meter program, did something unexpected."""
 
 
-class Simulator:
-    def __init__(self, program, tls):
-        command = [program, "--port", "0", "--exit-with-parent"] + (["--tls"] if tls else [])
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL)
-        ready = json.loads(self.process.stdout.readline())
-        self.url, self.control, self.ca = ready["url"], ready["control"], ready["ca_file"]
-        self.port = int(self.control.rsplit(":", 1)[1])
-        self.wire = None
-
-    def ask(self, method, path, body=None):
-        data = None if body is None else json.dumps(body)
-        for attempt in (1, 2):
-            if self.wire is None:
-                self.wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
-            try:
-                self.wire.request(method, "/_sim/" + path, data, {"Content-Type": "application/json"})
-                answer = self.wire.getresponse()
-                value = json.loads(answer.read())
-                break
-            except (http.client.HTTPException, OSError):
-                self.wire.close()
-                self.wire = None
-                if attempt == 2:
-                    raise
-        if answer.status == 404:
-            return None
-        if answer.status != 200:
-            raise Broken(f"{method} {path}: {answer.status} {value}")
-        return value
-
-    def fired(self):
-        return {rule["id"]: rule["fired"] for rule in self.ask("GET", "faults")}
-
-    def book(self, reference):
-        return self.ask("GET", f"ledger/{reference}")
-
-    def stop(self):
-        if self.wire is not None:
-            self.wire.close()
-        self.process.stdin.close()
-        self.process.stdout.close()
-        try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
 class Bench:
     """One worker: one simulator, one ride at a time."""
 
@@ -93,9 +47,9 @@ class Bench:
 
     def simulator(self, tls):
         if tls:
-            self.secure = self.secure or Simulator(self.options.simulator, True)
+            self.secure = self.secure or Simulator("--tls", program=self.options.simulator)
             return self.secure
-        self.plain = self.plain or Simulator(self.options.simulator, False)
+        self.plain = self.plain or Simulator(program=self.options.simulator)
         return self.plain
 
     def close(self):
@@ -113,8 +67,8 @@ class Bench:
         command = [self.options.meter, f"url={sim.url}", f"control={sim.control}", f"journal={place}/journal",
                    f"log={place}/log", f"ref={reference}", f"then={kind.then}", f"receipt={kind.receipt}",
                    f"request_ms={request_ms}", f"gate={gate}", f"drag={LATE_DRAG_MS if late else 0}"]
-        if sim.ca:
-            command.append(f"ca={sim.ca}")
+        if sim.ca_file:
+            command.append(f"ca={sim.ca_file}")
         env = {"LD_LIBRARY_PATH": self.options.lib}
         self.log_from = os.path.getsize(f"{place}/log") if os.path.exists(f"{place}/log") else 0
         with open(f"{place}/stderr", "ab") as errors:
@@ -165,11 +119,11 @@ class Bench:
         sim = self.simulator(kind.tls)
         reference = f"cell-{cell.number:05}"
         place = self.place(reference)
-        sim.ask("POST", "reset")
-        sim.ask("POST", "passenger", {"rule": kind.passenger})
+        sim.reset()
+        sim.passenger(kind.passenger)
         if kind.switches:
-            sim.ask("POST", "switches", kind.switches)
-        rules = sim.ask("POST", "faults", list(kind.prelude) + [cell.rule])["ids"]
+            sim.switches(kind.switches)
+        rules = sim.faults(*kind.prelude, cell.rule)
         steps = list(kind.steps)
         late = cell.fault.late
         fired = kills = 0
@@ -182,8 +136,8 @@ class Bench:
             settles = cell.fate == SETTLES
             if cell.fate == TWICE:
                 fired += sim.fired()[rules[-1]]
-                sim.ask("DELETE", "faults")
-                rules = sim.ask("POST", "faults", cell.rules_of_restart)["ids"]
+                sim.clear_faults()
+                rules = sim.faults(*cell.rules_of_restart)
                 steps = self.after_kill(place, steps, cell.settles_first)
                 self.start(sim, place, reference, kind, steps, gate=rules[0], late=late)
                 kills += self.kill_when_fired(sim, rules[0], place)
@@ -214,9 +168,9 @@ class Bench:
 
     def come_to_rest(self, sim, place, references, kind):
         """The faults end, and the passengers' time; three calls of vp_settle by a new process."""
-        sim.ask("DELETE", "faults")
-        sim.ask("POST", "switches", {"adjust-aggregate": "updated"})
-        sim.ask("POST", "clock", {"advance_ms": 700_000})
+        sim.clear_faults()
+        sim.switches({"adjust-aggregate": "updated"})
+        sim.advance(700_000)
         self.start(sim, place, references[0], kind, THE_END + [f"known:{r}" for r in references])
         self.finish(place)
 
@@ -227,7 +181,7 @@ class Bench:
 
     def book(self, sim, place, reference):
         """The simulator's page of a payment, kept beside the log."""
-        book = sim.book(reference)
+        book = sim.ledger(reference)
         if self.options.keep:
             with open(f"{place}/{reference}.json", "w", encoding="utf-8") as f:
                 json.dump(book, f, indent=1)
@@ -247,9 +201,9 @@ class Bench:
             if kind.tls:
                 continue
             place = self.place(f"measure-{kind.name}")
-            sim.ask("POST", "reset")
-            sim.ask("POST", "passenger", {"rule": kind.passenger})
-            sim.ask("POST", "faults", {"operation": "*", "times": 0, "action": "delay_after", "ms": 3})
+            sim.reset()
+            sim.passenger(kind.passenger)
+            sim.faults({"operation": "*", "times": 0, "action": "delay_after", "ms": 3})
             start = time.monotonic()
             self.start(sim, place, f"measure-{kind.name}", kind, list(kind.steps))
             self.finish(place)
@@ -262,14 +216,14 @@ class Bench:
         switches, rides = plan
         sim = self.simulator(False)
         place = self.place(f"shift-{number:05}")
-        sim.ask("POST", "reset")
+        sim.reset()
         kills = {}
         fired = 0
         for ride in rides:
-            sim.ask("DELETE", "faults")
-            sim.ask("POST", "switches", {**switches, **ride.kind.switches})
-            sim.ask("POST", "passenger", {"rule": ride.passenger, "reference": ride.reference})
-            rules = sim.ask("POST", "faults", list(ride.faults) + [ride.pace])["ids"]
+            sim.clear_faults()
+            sim.switches({**switches, **ride.kind.switches})
+            sim.passenger(ride.passenger, reference=ride.reference)
+            rules = sim.faults(*ride.faults, ride.pace)
             kills[ride.reference] = self.random_ride(sim, place, ride, taken)
             count = sim.fired()
             fired += sum(count[rule] for rule in rules[:-1])

@@ -21,6 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import crash_plan  # noqa: E402
 import crash_table  # noqa: E402
 from crash_bench import Bench, Broken  # noqa: E402
+from vp_simulator import ControlError  # noqa: E402
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -81,7 +82,7 @@ def work(options, folder, jobs, results, barrier):
                     results.cell(job, bench.cell(job))
                 else:
                     results.shift(*bench.shift(job, crash_plan.shift(options.seed, job), taken))
-            except Broken as error:
+            except (Broken, ControlError) as error:
                 results.fail(job.name if isinstance(job, crash_plan.Cell) else f"shift {job}", error)
     except Exception as error:  # pylint: disable=broad-except
         # Whatever it is, the matrix has not been run: it must not look as if it had.

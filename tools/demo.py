@@ -6,7 +6,6 @@ receipt, and the taximeter ended well. Standard library only.
 """
 
 import argparse
-import json
 import os
 import select
 import shutil
@@ -14,7 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "python"))
+sys.dont_write_bytecode = True
+
+from vp_simulator import ControlError, Simulator, StartError  # noqa: E402
 
 FARE_TYPED, FARE = "249,00", 24900
 # What the taximeter asks, and what the driver answers.
@@ -30,38 +33,10 @@ def step(text):
     print(f"\n== {text}", flush=True)
 
 
-def start_simulator(program, scratch):
-    """Starts it on a free port; it ends with its stdin, whatever becomes of us."""
-    simulator = subprocess.Popen(
-        [program, "--tls", "--port", "0", "--exit-with-parent", "--passenger", "approve-after=4s"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": scratch},
-    )
-    ready, _, _ = select.select([simulator.stdout], [], [], 20)
-    line = simulator.stdout.readline() if ready else b""
-    try:
-        return simulator, json.loads(line)
-    except ValueError:
-        stop(simulator)
-        raise Failed(f"the simulator did not start (exit code {simulator.returncode})") from None
-
-
-def stop(process):
-    """Ends a process that this program has started."""
-    if process.stdin and not process.stdin.closed:
-        process.stdin.close()
-    try:
-        process.wait(5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def ride(program, simulator, scratch, deadline):
     """Relays what the taximeter prints as it comes, and answers its questions."""
     taximeter = subprocess.Popen(
-        [program, "--url", simulator["url"], "--ca-file", simulator["ca_file"], "--journal", f"{scratch}/journal"],
+        [program, "--url", simulator.url, "--ca-file", simulator.ca_file, "--journal", f"{scratch}/journal"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -91,13 +66,9 @@ def ride(program, simulator, scratch, deadline):
     finally:
         if taximeter.poll() is None:
             taximeter.kill()
-        stop(taximeter)
-
-
-def read_ledger(simulator):
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(simulator["control"] + "/_sim/ledger", timeout=5) as answer:
-        return json.load(answer)["payments"]
+            taximeter.wait()
+        taximeter.stdin.close()
+        taximeter.stdout.close()
 
 
 def show(payments):
@@ -139,27 +110,24 @@ def main():
     arguments = arguments.parse_args()
     deadline = time.monotonic() + TIME_LIMIT_S
     scratch = tempfile.mkdtemp(prefix="vpmeter-demo-")
-    simulator = None
     try:
         step("the simulator of the Vipps MobilePay servers starts, with TLS; its passenger approves after 4 s")
-        simulator, ready = start_simulator(arguments.simulator, scratch)
-        print(f"{ready['url']} (pid {ready['pid']})")
-        step("the taximeter takes one payment; keys are typed by this script")
-        exit_code = ride(os.path.join(arguments.build, "taximeter"), ready, scratch, deadline)
-        step("the simulator's ledger")
-        payments = read_ledger(ready)
+        with Simulator("--tls", "--passenger", "approve-after=4s", program=arguments.simulator) as simulator:
+            print(f"{simulator.url} (pid {simulator.pid})")
+            step("the taximeter takes one payment; keys are typed by this script")
+            exit_code = ride(os.path.join(arguments.build, "taximeter"), simulator, scratch, deadline)
+            step("the simulator's ledger")
+            payments = simulator.ledger()
         show(payments)
         check(exit_code, payments)
         step("one capture, of exactly the fare, with its receipt")
         return 0
-    except (Failed, OSError, subprocess.SubprocessError) as error:
+    except (Failed, StartError, ControlError, OSError, subprocess.SubprocessError) as error:
         print(f"\ndemo failed: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
     finally:
-        if simulator:
-            stop(simulator)
         shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -6,16 +6,18 @@ Prints a table and says whether the goals are met; a goal that is missed is no e
 
 import argparse
 import glob
-import json
 import os
-import select
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "python"))
+sys.dont_write_bytecode = True
+
+from vp_simulator import Simulator  # noqa: E402
 
 LIBRARY_GOAL = 1_900_000  # bytes, stripped, with TLS
 MEMORY_GOAL = 6 * 1024  # KiB, resident
@@ -41,22 +43,9 @@ def link_static(build):
     return program
 
 
-def start_simulator(program, scratch):
-    """On a free port, with a passenger who approves at once. It ends with its stdin, whatever becomes of us."""
-    simulator = subprocess.Popen(
-        [program, "--tls", "--port", "0", "--exit-with-parent", "--passenger", "approve"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        env={**os.environ, "TMPDIR": scratch},
-    )
-    ready, _, _ = select.select([simulator.stdout], [], [], 20)
-    return simulator, json.loads(simulator.stdout.readline()) if ready else None
-
-
 def captured(simulator, reference):
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(f"{simulator['control']}/_sim/ledger", timeout=5) as answer:
-        return any(p["reference"] == reference and p["captured"] for p in json.load(answer)["payments"])
+    payment = simulator.ledger(reference)
+    return payment is not None and payment["captured"] > 0
 
 
 def memory(pid):
@@ -75,8 +64,8 @@ def memory(pid):
 def ride(program, reference, simulator, scratch):
     """Runs a ride. Its output is a pipe that is full already, so that it stands still at its end and can be looked at."""
     environment = {
-        "VPMETER_URL": simulator["url"],
-        "VPMETER_CA_FILE": simulator["ca_file"],
+        "VPMETER_URL": simulator.url,
+        "VPMETER_CA_FILE": simulator.ca_file,
         "VPMETER_CLIENT_ID": "sim-client-id",
         "VPMETER_CLIENT_SECRET": "sim-client-secret",
         "VPMETER_SUBSCRIPTION_KEY": "sim-subscription-key",
@@ -126,18 +115,14 @@ def main():
     arguments = arguments.parse_args()
     build = arguments.build
     scratch = tempfile.mkdtemp(prefix="vpmeter-size-")
-    simulator = None
     try:
         shared = next(p for p in sorted(glob.glob(f"{build}/libvpmeter.so.*")) if not os.path.islink(p))
         static = link_static(build)
         library, linked = stripped_size(shared, scratch), stripped_size(static, scratch)
-        simulator, ready = start_simulator(arguments.simulator, scratch)
-        with_shared = ride(os.path.join(build, "minimal"), "size-shared-0001", ready, scratch)
-        with_static = ride(static, "size-static-0001", ready, scratch)
+        with Simulator("--tls", "--passenger", "approve", program=arguments.simulator) as simulator:
+            with_shared = ride(os.path.join(build, "minimal"), "size-shared-0001", simulator, scratch)
+            with_static = ride(static, "size-static-0001", simulator, scratch)
     finally:
-        if simulator:
-            simulator.stdin.close()
-            simulator.wait()
         shutil.rmtree(scratch, ignore_errors=True)
 
     print("stripped sizes, bytes")

@@ -1,8 +1,6 @@
 """The library through ctypes: the Python package says the same as the header, and a test harness can ride with it."""
 
 import ctypes
-import http.client
-import json
 import os
 import re
 import shutil
@@ -19,6 +17,7 @@ sys.path.insert(0, str(ROOT / "python"))
 sys.dont_write_bytecode = True
 
 import vpmeter as vp  # noqa: E402
+from vp_simulator import Simulator  # noqa: E402
 
 FARE = 24900
 
@@ -43,41 +42,6 @@ def refuse_stale(directory):
             sys.exit(f"{made} is older than {source}: run `make lib`")
 
 
-class Simulator:
-    """A simulator of the servers: a process of its own on free ports."""
-
-    def __init__(self, *arguments):
-        program = from_environment("VPMETER_SIMULATOR")
-        self.process = subprocess.Popen([program, "--port", "0", "--exit-with-parent", *arguments],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        ready = json.loads(self.process.stdout.readline())
-        self.url, self.ca_file = ready["url"], ready["ca_file"]
-        self.control = http.client.HTTPConnection(ready["control"].removeprefix("http://"), timeout=20)
-        self.lock = threading.Lock()
-
-    def ask(self, method, path, body=None):
-        with self.lock:
-            self.control.request(method, f"/_sim/{path}", None if body is None else json.dumps(body),
-                                 {"Content-Type": "application/json"})
-            answer = self.control.getresponse()
-            value = json.loads(answer.read())
-        if answer.status != 200:
-            raise AssertionError(f"{method} {path}: {answer.status} {value}")
-        return value
-
-    def ledger(self, reference):
-        return self.ask("GET", f"ledger/{reference}")
-
-    def requests(self, operation=None):
-        return [r for r in self.ask("GET", "requests") if operation in (None, r["operation"])]
-
-    def stop(self):
-        self.control.close()
-        self.process.stdin.close()
-        self.process.wait(10)
-        self.process.stdout.close()
-
-
 class MovedTime:
     """A clock whose sleep takes no time: it moves the simulator's clock too."""
 
@@ -91,7 +55,7 @@ class MovedTime:
         return int(time.monotonic() * 1000) + self.offset
 
     def sleep_ms(self, ms):
-        self.simulator.ask("POST", "clock", {"advance_ms": ms})
+        self.simulator.advance(ms)
         self.offset += ms
 
     def hooks(self):
@@ -267,17 +231,17 @@ class Rides(Bench):
         client = self.client()
         client.create_push_payment(60000, **self.request())
         client.poll("trip-0001", 60000)
-        self.simulator.ask("POST", "faults", [{"operation": "capture", "action": "reset_after"},
-                                              {"operation": "get", "action": "refuse", "times": 0}])
+        self.simulator.faults({"operation": "capture", "action": "reset_after"},
+                              {"operation": "get", "action": "refuse", "times": 0})
         result = client.capture("trip-0001", FARE, 3000, flags=vp.CAPTURE_FINAL)
         self.assertEqual((result.code, result.payment.verdict), (vp.Code.OUTCOME_UNKNOWN, vp.Verdict.SECURED_LEAVE))
         self.assertIn(vp.Owed.CAPTURE, result.payment.owed)
-        self.simulator.ask("DELETE", "faults")
+        self.simulator.clear_faults()
         self.assertEqual(client.settle(60000)[1].code, vp.Code.OK)
         self.books("trip-0001", [FARE])
 
     def test_another_thread_interrupts(self):
-        self.simulator.ask("POST", "passenger", {"rule": "ignore"})
+        self.simulator.passenger("ignore")
         client = self.client(wall_ms=None, monotonic_ms=None, sleep_ms=None)
         client.create_push_payment(5000, **self.request())
         timer = threading.Timer(0.3, client.interrupt)
@@ -289,7 +253,7 @@ class Rides(Bench):
         timer.join()
 
     def test_a_tick_stops_and_gives_up(self):
-        self.simulator.ask("POST", "passenger", {"rule": "ignore"})
+        self.simulator.passenger("ignore")
         answers = [vp.Tick.GO_ON, vp.Tick.STOP_WAITING, vp.Tick.GO_ON, vp.Tick.GIVE_UP]
         client = self.client(on_tick=lambda *_: answers.pop(0) if answers else vp.Tick.GO_ON)
         client.create_push_payment(60000, **self.request())
@@ -302,7 +266,7 @@ class Rides(Bench):
         def on_tick(_reference, _ms):
             raise KeyError("a bug of the harness")
 
-        self.simulator.ask("POST", "passenger", {"rule": "ignore"})
+        self.simulator.passenger("ignore")
         client = self.client(on_tick=on_tick)
         client.create_push_payment(60000, **self.request())
         with self.assertRaises(KeyError):

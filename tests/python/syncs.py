@@ -1,7 +1,6 @@
 """Write before send, as the kernel saw it: examples-c/minimal.c rides under strace, and each request that moves money is
 held against the journal writes and syncs before it."""
 
-import json
 import os
 import re
 import shutil
@@ -11,8 +10,12 @@ import tempfile
 import unittest
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "python"))
+sys.dont_write_bytecode = True
+
+from vp_simulator import Simulator  # noqa: E402
+
 BUILD = Path(os.environ.get("VPMETER_LIB_DIR") or sys.exit("VPMETER_LIB_DIR is not set: run `make test`"))
-SIMULATOR = os.environ.get("VPMETER_SIMULATOR") or sys.exit("VPMETER_SIMULATOR is not set: run `make test`")
 CALLS = "write,pwrite64,writev,sendto,sendmsg,fsync,fdatasync,openat,rename,close"
 
 
@@ -26,24 +29,19 @@ def have_strace():
 def trace_of_a_ride():
     """The system calls of one ride over plain http, in the order in which they returned."""
     scratch = tempfile.mkdtemp(prefix="vpmeter-syncs-")
-    simulator = subprocess.Popen([SIMULATOR, "--port", "0", "--exit-with-parent", "--passenger", "approve"],
-                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
-        ready = json.loads(simulator.stdout.readline())
-        env = {**os.environ, "VPMETER_URL": ready["url"], "VPMETER_CLIENT_ID": "sim-client-id",
-               "VPMETER_CLIENT_SECRET": "sim-client-secret", "VPMETER_SUBSCRIPTION_KEY": "sim-subscription-key",
-               "VPMETER_MSN": "123456", "VPMETER_JOURNAL_DIR": f"{scratch}/journal", "LD_LIBRARY_PATH": str(BUILD)}
-        env.pop("VPMETER_CA_FILE", None)
-        done = subprocess.run(["strace", "-f", "-s", "65536", "-o", f"{scratch}/trace", "-e", f"trace={CALLS}",
-                               str(BUILD / "minimal"), "24900", "912 34 567", "traced-ride-0001"],
-                              env=env, capture_output=True, text=True, timeout=60)
+        with Simulator("--passenger", "approve") as simulator:
+            env = {**os.environ, "VPMETER_URL": simulator.url, "VPMETER_CLIENT_ID": "sim-client-id",
+                   "VPMETER_CLIENT_SECRET": "sim-client-secret", "VPMETER_SUBSCRIPTION_KEY": "sim-subscription-key",
+                   "VPMETER_MSN": "123456", "VPMETER_JOURNAL_DIR": f"{scratch}/journal", "LD_LIBRARY_PATH": str(BUILD)}
+            env.pop("VPMETER_CA_FILE", None)
+            done = subprocess.run(["strace", "-f", "-s", "65536", "-o", f"{scratch}/trace", "-e", f"trace={CALLS}",
+                                   str(BUILD / "minimal"), "24900", "912 34 567", "traced-ride-0001"],
+                                  env=env, capture_output=True, text=True, timeout=60)
         if done.returncode != 0:
             raise AssertionError(f"the ride did not end well: {done.stdout} {done.stderr}")
         return Path(f"{scratch}/trace").read_text(encoding="utf-8", errors="replace").splitlines()
     finally:
-        simulator.stdin.close()
-        simulator.stdout.close()
-        simulator.wait(10)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
