@@ -101,7 +101,7 @@ fn add_receipt(sim: &mut Sim, request: &Request, route: &Route) -> Result<Outcom
 fn get_order(sim: &mut Sim, request: &Request, route: &Route) -> Result<Answer, Answer> {
     let order = accept(sim, request, route)?;
     match sim.receipts.get(&sim.credentials.msn, &order.payment_type, &order.id) {
-        Some(receipt) => Ok(Answer::json(200, &json!({"category": null, "receipt": receipt}))),
+        Some(receipt) => Ok(Answer::json(200, &json!({"receipt": receipt}))),
         None => Err(Shape::OrderManagement.plain(404, "Not Found", "The order has neither a receipt nor a category.")),
     }
 }

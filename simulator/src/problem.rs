@@ -12,9 +12,8 @@ use crate::wire::Answer;
 #[derive(Clone, Debug)]
 pub enum Shape {
     /// ePayment; the instance is the path below `/epayment`.
-    Problem {
-        instance: String,
-    },
+    Problem { instance: String },
+    /// By its document not labelled as a problem.
     OrderManagement,
 }
 
@@ -29,7 +28,7 @@ impl Shape {
                 let title = "One or more validation errors occurred.";
                 let mut body = order_management_body(400, title, "BadRequest");
                 body["invalidParams"] = list(issues);
-                Answer::typed(400, "application/problem+json", &body)
+                Answer::json(400, &body)
             }
         }
     }
@@ -37,9 +36,7 @@ impl Shape {
     pub fn plain(&self, status: u16, title: &str, detail: &str) -> Answer {
         match self {
             Shape::Problem { instance } => problem(status, title, detail, instance, Value::Null),
-            Shape::OrderManagement => {
-                Answer::typed(status, "application/problem+json", &order_management_body(status, title, detail))
-            }
+            Shape::OrderManagement => Answer::json(status, &order_management_body(status, title, detail)),
         }
     }
 }

@@ -15,7 +15,9 @@ pub struct Issue {
 
 impl Issue {
     pub fn new(name: impl Into<String>, reason: impl Into<String>) -> Issue {
-        Issue { name: name.into(), reason: reason.into() }
+        // A request may have a field whose name is empty.
+        let name = Some(name.into()).filter(|name| !name.is_empty()).unwrap_or_else(|| "\"\"".to_owned());
+        Issue { name, reason: reason.into() }
     }
 
     pub fn missing(name: &str) -> Issue {

@@ -2,7 +2,6 @@
 
 use super::Call;
 use crate::body;
-use crate::contract::Issue;
 use crate::sim::Sim;
 use crate::wire::Answer;
 
@@ -11,9 +10,6 @@ pub fn force(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     let value = body::read(call.request, &sim.switches, call.operation, "", &call.shape())?.value;
     let phone = value.pointer("/customer/phoneNumber").and_then(|v| v.as_str());
     let token = value["token"].as_str();
-    if phone.is_none() && token.is_none() {
-        return Err(call.shape().validation(&[Issue::missing("customer")]));
-    }
     let payment = sim.ledger.get_mut(&call.msn, &call.reference).ok_or_else(|| call.unknown_reference())?;
     if token.is_some() && token != payment.redirect_token.as_deref() {
         return Err(call.refused(10010, "The token does not belong to the payment."));

@@ -61,6 +61,7 @@ fn fields_of_create() {
         ["customer.customerInteraction"]
     );
     assert_eq!(refused(&bench, n, |body| body["metadata"] = json!({"a": 1})), ["metadata.a"]);
+    assert_eq!(refused(&bench, n, |body| body[""] = json!(1)), ["\"\""]);
     assert_eq!(bench.sim("GET", "ledger", Value::Null)["payments"], json!([]));
 }
 
