@@ -1,13 +1,13 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lexopt::prelude::*;
 
 use crate::clock;
 use crate::control;
-use crate::faults::NewRule;
+use crate::faults::{self, NewRule};
 use crate::headers;
 use crate::passenger::{Rule, WELL_KNOWN};
 use crate::presets::PRESETS;
@@ -73,6 +73,7 @@ const TAKES_VALUE: &[&str] = &[
     "preset",
     "switch",
     "fault",
+    "faults",
     "rate-limits",
     "push-allowed",
     "check-answers",
@@ -81,6 +82,10 @@ const TAKES_VALUE: &[&str] = &[
 fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String> {
     if name == "ca-out" {
         options.ca_out = Some(PathBuf::from(value));
+        return Ok(());
+    }
+    if name == "faults" {
+        options.settings.faults.extend(faults::file::read(Path::new(&value))?);
         return Ok(());
     }
     let value = value.into_string().map_err(|_| "is not UTF-8".to_owned())?;
@@ -182,7 +187,8 @@ What happens
   --switch NAME=VALUE   how to read what the published sources leave open; see below
   --speed N             the simulator's clock runs N times faster than real time, up to 100000 (1)
   --fault JSON          a fault rule, such as
-                        {{\"operation\":\"capture\",\"action\":\"reset_after\"}}: do it and lose the answer
+                        {{\"operation\":\"capture\",\"action\":\"lose_answer\"}}: do it and lose the answer
+  --faults FILE         a file of them: a JSON list, or one rule a line
 
 How
   --check-answers HOW   what to do about an answer that is not as the OpenAPI documents describe it: log (a line on
@@ -193,7 +199,7 @@ How
   -V, --version         the version
 
 Durations are numbers with ms, s, m, h or d. --passenger, --switch and --fault are also in the control API, which
-is described in README.md; --switch and --fault may be given many times.
+is described in README.md; --switch, --fault and --faults may be given many times.
 
 Phone numbers with a character of their own
 {numbers}

@@ -27,7 +27,7 @@ use crate::page;
 use crate::problem;
 use crate::pulse::Shared;
 use crate::server::Door;
-use crate::socket::{self, Ending, ResetFlag};
+use crate::socket::{self, Ending, ResetFlag, Then};
 use crate::wire::{Answer, Request};
 
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -85,14 +85,14 @@ async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> R
         let refused =
             exchange::on_head(&mut connection.shared.lock(), &method, &path, &head.headers, connection.number);
         if let Some(noted) = refused {
-            return connection.end(&noted, Ending::Reset).await;
+            return connection.end(&noted, Then::Reset).await;
         }
     }
     let body = match time::timeout(BODY_TIME, whole(body)).await {
         Ok(Ok(body)) => body,
         Ok(Err(BodyError::TooLarge)) => return connection.too_large(&method, &path, head.headers),
         // The client went away, or does not go on: there is nobody to answer.
-        Ok(Err(BodyError::Broken)) | Err(_) => return connection.take(Ending::Close).await,
+        Ok(Err(BodyError::Broken)) | Err(_) => return connection.take(Then::Close).await,
     };
     let request = Request { method, path, headers: head.headers, body, connection: connection.number };
     if is_page {

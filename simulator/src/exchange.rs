@@ -4,7 +4,7 @@ use hyper::HeaderMap;
 
 use crate::contract;
 use crate::epayment;
-use crate::faults::{Action, FixedAnswer, Stage};
+use crate::faults::{Fault, FixedAnswer, Instead, Stage};
 use crate::json;
 use crate::order_management;
 use crate::problem;
@@ -21,7 +21,7 @@ pub struct Noted {
     pub n: u64,
     pub route: Route,
     pub reference: Option<String>,
-    pub fault: Option<Action>,
+    pub fault: Option<Fault>,
 }
 
 /// With the head alone: is the connection to be reset at once?
@@ -49,12 +49,22 @@ pub fn on_whole(sim: &mut Sim, request: &Request) -> Noted {
     note(sim, request, route, reference, fault)
 }
 
-fn note(sim: &mut Sim, request: &Request, route: Route, reference: Option<String>, fault: Option<Action>) -> Noted {
+/// The same request once more, unseen by the rules: something on its way has repeated it.
+pub fn on_whole_again(sim: &mut Sim, request: &Request, noted: &Noted) -> Noted {
+    note(sim, request, noted.route.clone(), noted.reference.clone(), noted.fault.clone())
+}
+
+pub fn revoke_token(sim: &mut Sim, request: &Request) {
+    let authorization = request.header("authorization").unwrap_or_default();
+    sim.tokens.revoke(authorization.strip_prefix("Bearer ").unwrap_or_default());
+}
+
+fn note(sim: &mut Sim, request: &Request, route: Route, reference: Option<String>, fault: Option<Fault>) -> Noted {
     let now = sim.clock.now();
     let delayed = matches!(fault, Some(Action::Delay(_)));
     let n = sim.log.begin(request, route.operation, reference.as_deref(), now);
-    if let Some(action) = &fault {
-        sim.log.fault(n, action.name());
+    if let Some(fault) = &fault {
+        sim.log.fault(n, fault.name);
     }
     if delayed {
         if let Some(slot) = epayment::slot(sim, request, &route, reference.as_deref().unwrap_or_default()) {
@@ -105,7 +115,14 @@ fn check(sim: &mut Sim, operation: Operation, answer: &Answer) {
 }
 
 /// What a fault rule puts in the place of the answer.
-pub fn fixed(fixed: &FixedAnswer) -> Answer {
+pub fn instead(answer: &Instead) -> Answer {
+    match answer {
+        Instead::Fixed(answer) => fixed(answer),
+        Instead::Garbage(content_type) => garbage(content_type),
+    }
+}
+
+fn fixed(fixed: &FixedAnswer) -> Answer {
     let mut answer = match &fixed.body {
         None => problem::stock(fixed.status),
         Some(serde_json::Value::String(text)) => {
@@ -123,8 +140,7 @@ pub fn fixed(fixed: &FixedAnswer) -> Answer {
     answer
 }
 
-/// 200, declared as something that it is not.
-pub fn garbage(content_type: &str) -> Answer {
+fn garbage(content_type: &str) -> Answer {
     let mut answer = Answer::empty(200);
     answer.content_type = Some(content_type.to_owned().into());
     answer.body = b"<html><body>Request blocked. \xff\xfe{\"state\":</body>".to_vec();

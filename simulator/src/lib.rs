@@ -24,6 +24,7 @@ mod epayment;
 mod events;
 mod exchange;
 mod faults;
+mod gate;
 mod headers;
 mod idempotency;
 mod json;

@@ -8,13 +8,13 @@ use tokio::time;
 use crate::connection::{Connection, Reply};
 use crate::exchange::{self, Noted};
 use crate::faults::Action;
-use crate::socket::Ending;
+use crate::socket::{self, Ending, Place, Then};
 use crate::wire::{Answer, Request};
 
 impl Connection {
     /// The HTTP server lets go of the socket when this is seen; nothing of this request is heard again.
-    pub async fn take(&self, ending: Ending) -> Reply {
-        let _ = self.ending.send(ending);
+    pub async fn take(&self, ending: impl Into<Ending>) -> Reply {
+        let _ = self.ending.send(ending.into());
         pending().await
     }
 
@@ -27,12 +27,9 @@ impl Connection {
         });
     }
 
-    pub async fn end(&self, noted: &Noted, ending: Ending) -> Reply {
-        let status = match &ending {
-            Ending::Half(answer) | Ending::Drip(answer, _) => Some(answer.status),
-            Ending::Reset | Ending::Close | Ending::Hold(_) => None,
-        };
-        self.log(noted, status);
+    /// Ends without an answer, or with one that nobody can read.
+    pub async fn end(&self, noted: &Noted, ending: impl Into<Ending>) -> Reply {
+        self.log(noted, None);
         self.take(ending).await
     }
 
@@ -41,59 +38,68 @@ impl Connection {
         Ok(self.response(answer))
     }
 
+    /// The answer goes out by the bare socket.
+    async fn end_with(&self, noted: &Noted, answer: &Answer, ending: Ending) -> Reply {
+        self.log(noted, Some(answer.status));
+        self.take(ending).await
+    }
+
     fn act(&self, request: &Request, noted: &Noted) -> Answer {
         self.shared.change(|sim| exchange::act(sim, request, noted))
     }
 
     pub async fn exchange(self, request: Request) -> Reply {
         let noted = self.shared.change(|sim| exchange::on_whole(sim, &request));
-        let Some(fault) = noted.fault.clone() else {
+        let Some(fault) = &noted.fault else {
             let answer = self.act(&request, &noted);
             return self.send(&noted, answer);
         };
-        match fault {
-            Action::Refuse | Action::ResetBefore => self.end(&noted, Ending::Reset).await,
-            Action::StallBefore(ms) => self.end(&noted, Ending::Hold(ms)).await,
-            Action::GarbageBefore { content_type } => self.send(&noted, exchange::garbage(&content_type)),
-            Action::ResetAfter => {
-                self.act(&request, &noted);
-                self.end(&noted, Ending::Reset).await
-            }
-            Action::StallAfter(ms) => {
-                self.act(&request, &noted);
-                self.end(&noted, Ending::Hold(ms)).await
-            }
-            Action::CloseAfter => {
-                self.act(&request, &noted);
-                self.end(&noted, Ending::Close).await
-            }
-            Action::GarbageAfter { content_type } => {
-                self.act(&request, &noted);
-                self.send(&noted, exchange::garbage(&content_type))
-            }
-            Action::TruncateAfter => {
-                let answer = self.act(&request, &noted);
-                self.end(&noted, Ending::Half(answer)).await
-            }
-            Action::SlowAfter(ms) => {
-                let answer = self.act(&request, &noted);
-                self.end(&noted, Ending::Drip(answer, ms)).await
-            }
-            Action::Status(fixed) => {
-                if fixed.act {
+        match fault.action.clone() {
+            Action::Refuse => self.end(&noted, Then::Reset).await,
+            Action::Silence { acts, then } => {
+                if acts {
                     self.act(&request, &noted);
                 }
-                self.send(&noted, exchange::fixed(&fixed))
+                self.end(&noted, then).await
             }
-            Action::DelayAfter(ms) => {
+            Action::Instead { acts, answer } => {
+                if acts {
+                    self.act(&request, &noted);
+                }
+                self.send(&noted, exchange::instead(&answer))
+            }
+            Action::Cut { place, then } => {
                 let answer = self.act(&request, &noted);
-                time::sleep(Duration::from_millis(ms)).await;
+                let ending = Ending { written: socket::cut(&answer, place), pause_ms: None, then };
+                match place {
+                    Place::Head => self.end(&noted, ending).await,
+                    Place::Body => self.end_with(&noted, &answer, ending).await,
+                }
+            }
+            Action::Drip(ms) => {
+                let answer = self.act(&request, &noted);
+                let written = socket::whole(&answer);
+                self.end_with(&noted, &answer, Ending { written, pause_ms: Some(ms), then: Then::Close }).await
+            }
+            Action::AnswerTwice(ms) => {
+                let answer = self.act(&request, &noted);
+                let written = socket::whole(&answer).repeat(2);
+                self.end_with(&noted, &answer, Ending { written, pause_ms: None, then: Then::Hold(ms) }).await
+            }
+            Action::Typed(content_type) => {
+                let mut answer = self.act(&request, &noted);
+                answer.content_type = Some(content_type.into());
                 self.send(&noted, answer)
             }
-            Action::Delay(ms) => {
+            Action::AnswerLate(wait) => {
+                let answer = self.act(&request, &noted);
+                time::sleep(Duration::from_millis(wait.ms)).await;
+                self.send(&noted, answer)
+            }
+            Action::ActLate(wait) => {
                 // A server that is late acts all the same, whether or not the client still waits for it.
                 let late = tokio::spawn(async move {
-                    time::sleep(Duration::from_millis(ms)).await;
+                    time::sleep(Duration::from_millis(wait.ms)).await;
                     let answer = self.act(&request, &noted);
                     self.send(&noted, answer)
                 });
@@ -101,6 +107,20 @@ impl Connection {
                     Ok(reply) => reply,
                     Err(_) => pending().await,
                 }
+            }
+            Action::Duplicate { second_answers } => {
+                let first = self.act(&request, &noted);
+                let again = self.shared.change(|sim| exchange::on_whole_again(sim, &request, &noted));
+                let second = self.act(&request, &again);
+                let (unheard, heard, answer) =
+                    if second_answers { (&noted, &again, second) } else { (&again, &noted, first) };
+                self.log(unheard, None);
+                self.send(heard, answer)
+            }
+            Action::RevokeToken => {
+                self.shared.change(|sim| exchange::revoke_token(sim, &request));
+                let answer = self.act(&request, &noted);
+                self.send(&noted, answer)
             }
         }
     }

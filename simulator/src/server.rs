@@ -11,16 +11,14 @@ use tokio::net::TcpListener;
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time;
-use tokio_rustls::TlsAcceptor;
 
 use crate::connection::{Connection, serve};
+use crate::gate::Gate;
 use crate::pulse::{self, Shared};
 use crate::settings::Settings;
 use crate::sim::Sim;
 use crate::socket::Socket;
-use crate::tls;
-
-const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
+use crate::tls::Tls;
 
 /// A running simulator; dropping it stops it.
 pub struct Simulator {
@@ -58,22 +56,26 @@ impl Simulator {
         let other = |error: io::Error| StartError::Other(error.to_string());
         let (api, port) = listen(settings.port)?;
         let (steering, control_port) = listen(settings.control_port)?;
-        let tls = if settings.tls { Some(tls::throw_away().map_err(StartError::Other)?) } else { None };
+        for rule in &settings.faults {
+            rule.possible(settings.tls).map_err(|reason| StartError::Other(format!("fault rule: {reason}")))?;
+        }
+        let tls = if settings.tls { Some(Tls::throw_away().map_err(StartError::Other)?) } else { None };
         let scheme = if settings.tls { "https" } else { "http" };
         let url = format!("{scheme}://127.0.0.1:{port}");
 
         let mut sim = Sim::new(settings);
         sim.base_url.clone_from(&url);
         let shared = Arc::new(Shared::new(sim));
-        let (acceptor, ca_pem) = tls.map(|tls| (tls.acceptor, tls.ca_pem)).unzip();
+        let ca_pem = tls.as_ref().map(|tls| tls.ca_pem.clone());
+        let gate = Arc::new(Gate::new(tls, Arc::clone(&shared)));
         let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(other)?;
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().name("simulator".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 if let (Ok(api), Ok(steering)) = (TcpListener::from_std(api), TcpListener::from_std(steering)) {
                     tokio::spawn(pulse::run(Arc::clone(&shared)));
-                    tokio::spawn(accept(api, acceptor, Door::Api, Arc::clone(&shared)));
-                    tokio::spawn(accept(steering, None, Door::Control, shared));
+                    tokio::spawn(accept(api, Some(gate), Arc::clone(&shared)));
+                    tokio::spawn(accept(steering, None, shared));
                 }
                 let _ = stopped.await;
             });
@@ -116,7 +118,7 @@ pub(crate) enum Door {
     Control,
 }
 
-async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, door: Door, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, gate: Option<Arc<Gate>>, shared: Arc<Shared>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors, most likely: others will be closed in a moment.
@@ -126,18 +128,14 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, door: Door, sha
         let _ = stream.set_nodelay(true);
         let (io, reset) = Socket::new(stream);
         let number = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
-        let (tls, shared) = (tls.clone(), Arc::clone(&shared));
+        let (gate, shared) = (gate.clone(), Arc::clone(&shared));
         tokio::spawn(async move {
             let (ending, endings) = mpsc::unbounded_channel();
+            let door = if gate.is_some() { Door::Api } else { Door::Control };
             let connection = Connection { door, number, shared, ending };
-            match tls {
+            match gate {
                 None => serve(io, reset, connection, endings).await,
-                Some(tls) => {
-                    // A failed handshake ends the connection; the client knows best why.
-                    if let Ok(Ok(io)) = time::timeout(HANDSHAKE_TIME, tls.accept(io)).await {
-                        serve(io, reset, connection, endings).await;
-                    }
-                }
+                Some(gate) => gate.pass(io, reset, connection, endings).await,
             }
         });
     }

@@ -29,6 +29,12 @@ impl Socket {
     }
 }
 
+impl ResetFlag {
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         if self.reset.0.load(Ordering::Relaxed) {
@@ -58,59 +64,103 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// What happens to a connection once it is taken away from the HTTP server.
+/// What happens to a connection once it is taken away from the HTTP server: these bytes go out, and then it ends so.
 #[derive(Debug)]
-pub enum Ending {
+pub struct Ending {
+    pub written: Vec<u8>,
+    /// One byte at a time, with a pause of so many milliseconds after each.
+    pub pause_ms: Option<u64>,
+    pub then: Then,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
     Reset,
     Close,
-    /// Silence, until the client goes or the time is over.
+    /// No more is written, while what comes is read until the client goes or so many milliseconds are over.
+    HalfClose(Option<u64>),
+    /// Silence, until the client goes or so many milliseconds are over.
     Hold(Option<u64>),
-    /// The whole head, half of the body.
-    Half(Answer),
-    /// One byte at a time, with a pause after each.
-    Drip(Answer, u64),
+}
+
+/// Where an answer is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In the middle of the head.
+    Head,
+    /// After the head and half of the body.
+    Body,
+}
+
+impl From<Then> for Ending {
+    fn from(then: Then) -> Ending {
+        Ending { written: Vec::new(), pause_ms: None, then }
+    }
 }
 
 pub async fn play<S>(mut io: S, reset: ResetFlag, ending: Ending)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match ending {
-        Ending::Reset => {
-            reset.0.store(true, Ordering::Relaxed);
+    if write(&mut io, &ending.written, ending.pause_ms).await.is_err() {
+        return;
+    }
+    match ending.then {
+        Then::Reset => {
+            reset.set();
             return;
         }
-        Ending::Close => {}
-        Ending::Hold(ms) => {
-            let forever = Duration::from_secs(86_400);
-            let wait = ms.map_or(forever, Duration::from_millis);
-            let _ = time::timeout(wait, until_gone(&mut io)).await;
+        Then::Close => {}
+        Then::HalfClose(ms) => {
+            shut(&mut io).await;
+            until_gone(&mut io, ms).await;
         }
-        Ending::Half(answer) => {
-            // An empty body is announced as eight bytes, so that there is something to withhold.
-            let announced = if answer.body.is_empty() { 8 } else { answer.body.len() };
-            let (head, body) = (head(&answer, announced), &answer.body);
-            let half = &body[..body.len() / 2];
-            let _ = io.write_all(&[head.as_bytes(), half].concat()).await;
-            let _ = io.flush().await;
-        }
-        Ending::Drip(answer, ms) => {
-            let head = head(&answer, answer.body.len());
-            for byte in [head.as_bytes(), &answer.body].concat() {
-                let gone = io.write_all(&[byte]).await.is_err() || io.flush().await.is_err();
-                if gone {
-                    return;
-                }
-                time::sleep(Duration::from_millis(ms)).await;
-            }
-        }
+        Then::Hold(ms) => until_gone(&mut io, ms).await,
     }
+    shut(&mut io).await;
+}
+
+async fn write<S: AsyncWrite + Unpin>(io: &mut S, bytes: &[u8], pause_ms: Option<u64>) -> io::Result<()> {
+    let Some(ms) = pause_ms else {
+        io.write_all(bytes).await?;
+        return io.flush().await;
+    };
+    for byte in bytes {
+        io.write_all(&[*byte]).await?;
+        io.flush().await?;
+        time::sleep(Duration::from_millis(ms)).await;
+    }
+    Ok(())
+}
+
+/// The end of what is written; with TLS it is announced.
+async fn shut<S: AsyncWrite + Unpin>(io: &mut S) {
     let _ = time::timeout(Duration::from_secs(2), io.shutdown()).await;
 }
 
-async fn until_gone<S: AsyncRead + Unpin>(io: &mut S) {
-    let mut sink = [0; 1_024];
-    while matches!(io.read(&mut sink).await, Ok(n) if n > 0) {}
+/// Until the client has closed its side, or for so many milliseconds.
+pub async fn until_gone<S: AsyncRead + Unpin>(io: &mut S, ms: Option<u64>) {
+    const FOREVER: Duration = Duration::from_secs(86_400);
+    let gone = async {
+        let mut sink = [0; 1_024];
+        while matches!(io.read(&mut sink).await, Ok(n) if n > 0) {}
+    };
+    let _ = time::timeout(ms.map_or(FOREVER, Duration::from_millis), gone).await;
+}
+
+pub fn whole(answer: &Answer) -> Vec<u8> {
+    [head(answer, answer.body.len()).as_bytes(), &answer.body].concat()
+}
+
+/// An answer that ends too early.
+pub fn cut(answer: &Answer, place: Place) -> Vec<u8> {
+    // An empty body is announced as eight bytes, so that there is something to withhold.
+    let announced = if answer.body.is_empty() { 8 } else { answer.body.len() };
+    let head = head(answer, announced);
+    match place {
+        Place::Head => head.as_bytes()[..head.len() / 2].to_vec(),
+        Place::Body => [head.as_bytes(), &answer.body[..answer.body.len() / 2]].concat(),
+    }
 }
 
 fn head(answer: &Answer, length: usize) -> String {

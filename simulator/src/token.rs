@@ -33,6 +33,10 @@ impl Tokens {
         count
     }
 
+    pub fn revoke(&mut self, token: &str) {
+        self.expiry.remove(token);
+    }
+
     fn issue(&mut self, now: i64, life_ms: i64) -> String {
         self.expiry.retain(|_, expires_at| now < *expires_at);
         let token = web_token(now, now + life_ms);

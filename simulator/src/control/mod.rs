@@ -1,6 +1,7 @@
 //! The control API under `/_sim/`: what a test says to the simulator, and what it asks it. No authentication.
 
 mod clock;
+mod faults;
 mod input;
 mod switches;
 mod view;
@@ -8,7 +9,6 @@ mod view;
 use serde_json::{Value, json};
 
 use crate::contract;
-use crate::faults::NewRule;
 use crate::ledger::Refusal;
 use crate::passenger::{Rule, Whom};
 use crate::sim::Sim;
@@ -67,8 +67,11 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
         ("POST", ["switches"]) => switches::change(sim, &Input::read(body)?),
         ("GET", ["presets"]) => Ok(switches::presets()),
         ("GET", ["faults"]) => Ok(sim.faults.list()),
-        ("POST", ["faults"]) => faults(sim, body),
-        ("DELETE", ["faults"]) => Ok(json!({"cleared": sim.faults.clear()})),
+        ("GET", ["faults", "unfired"]) => Ok(sim.faults.unfired()),
+        ("GET", ["faults", id]) => faults::one(sim, id),
+        ("POST", ["faults"]) => faults::add(sim, body),
+        ("DELETE", ["faults"]) => Ok(json!({"cleared": sim.faults.clear(None)})),
+        ("DELETE", ["faults", id]) => faults::clear(sim, id),
         ("POST", ["tokens", "revoke"]) => Ok(json!({"revoked": sim.tokens.revoke_all()})),
         ("POST", ["credentials"]) => credentials(sim, &Input::read(body)?),
         ("POST", ["reset"]) => {
@@ -136,20 +139,6 @@ fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
         Ok(()) => view::one(sim, reference).ok_or_else(|| Refused(404, "the payment is gone".to_owned())),
         Err(Refusal { code, detail }) => Err(Refused(409, format!("{code}: {detail}"))),
     }
-}
-
-fn faults(sim: &mut Sim, body: &[u8]) -> Done {
-    let value = input::json(body)?;
-    let list = match value {
-        Value::Array(items) => items,
-        one => vec![one],
-    };
-    let mut rules = Vec::new();
-    for (index, item) in list.iter().enumerate() {
-        rules.push(NewRule::parse(item).map_err(|bad| Refused::bad(format!("rule {}: {bad}", index + 1)))?);
-    }
-    let ids: Vec<u64> = rules.into_iter().map(|rule| sim.faults.add(rule)).collect();
-    Ok(json!({"ids": ids}))
 }
 
 /// Which keys are taken from now on; tokens that are out stay valid, as with a rotation of keys.

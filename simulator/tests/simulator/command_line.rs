@@ -3,19 +3,18 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::Arc;
 
 use serde_json::Value;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
-use tokio_rustls::rustls::{self, ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use tokio_rustls::rustls;
 
 use crate::bench::read_reply;
+use crate::tls;
 
 fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_vp-simulator"))
 }
 
-fn output(arguments: &[&str]) -> Output {
+pub fn output(arguments: &[&str]) -> Output {
     program().args(arguments).stdin(Stdio::null()).output().expect("runs")
 }
 
@@ -63,23 +62,6 @@ fn connect(url: &str) -> TcpStream {
     TcpStream::connect(url.split_once("//").expect("a URL").1).expect("connects")
 }
 
-fn tls_client(
-    url: &str,
-    ca_file: &Path,
-    version: &'static rustls::SupportedProtocolVersion,
-) -> StreamOwned<ClientConnection, TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(ca_file).expect("PEM")).expect("a root");
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(&[version])
-        .expect("a version")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let name = ServerName::try_from("127.0.0.1").expect("a name");
-    let connection = ClientConnection::new(Arc::new(config), name).expect("a connection");
-    StreamOwned::new(connection, connect(url))
-}
-
 #[test]
 fn tls_with_an_authority_that_goes_at_the_end() {
     let mut running = Running::start(&["--tls"]);
@@ -87,7 +69,8 @@ fn tls_with_an_authority_that_goes_at_the_end() {
     assert!(running.text("url").starts_with("https://127.0.0.1:"));
     assert_eq!(running.ready["pid"], running.child.id());
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-        assert_eq!(health(&mut tls_client(running.text("url"), &ca_file, version))["ok"], true);
+        let pem = fs::read_to_string(&ca_file).expect("PEM");
+        assert_eq!(health(&mut tls::client(running.text("url"), &pem, version))["ok"], true);
     }
     assert_eq!(health(&mut connect(running.text("control")))["ok"], true);
     assert_eq!(running.signal("TERM"), Some(0));

@@ -34,8 +34,38 @@ fn resets() {
 }
 
 #[test]
+fn do_it_and_lose_the_answer_is_one_word() {
+    assert_eq!(error(capture_with(json!({"action": "lose_answer"}))), (ErrorKind::ConnectionReset, 1));
+}
+
+#[test]
 fn a_clean_close_without_an_answer() {
+    assert_eq!(error(capture_with(json!({"action": "close_before"}))), (ErrorKind::UnexpectedEof, 0));
     assert_eq!(error(capture_with(json!({"action": "close_after"}))), (ErrorKind::UnexpectedEof, 1));
+}
+
+#[test]
+fn half_closed() {
+    assert_eq!(error(capture_with(json!({"action": "half_close_before", "ms": 5}))), (ErrorKind::UnexpectedEof, 0));
+    assert_eq!(error(capture_with(json!({"action": "half_close_after", "ms": 5}))), (ErrorKind::UnexpectedEof, 1));
+    // The server has ended its side and still takes what comes, where a closed socket would reset.
+    let bench = Bench::new();
+    bench.fault(json!([
+        {"operation": "get", "action": "half_close_before"},
+        {"operation": "get", "action": "close_before", "nth": 2},
+    ]));
+    let taken = || -> bool {
+        let mut stream = bench.on("GET", "ride-0001", "").open();
+        assert_eq!(stream.read(&mut [0; 1]).expect("the end of what is written"), 0);
+        let mut write = |_| {
+            stream.write_all(&[b'x'; 64]).is_ok() && {
+                std::thread::sleep(Duration::from_millis(5));
+                stream.take_error().expect("asks").is_none()
+            }
+        };
+        (0..10).all(&mut write)
+    };
+    assert_eq!((taken(), taken()), (true, false));
 }
 
 #[test]
@@ -43,6 +73,48 @@ fn half_an_answer() {
     let (seen, count) = capture_with(json!({"action": "truncate_after"}));
     let error = seen.err().expect("cut short");
     assert_eq!((error.to_string().as_str(), count), ("the body is cut short", 1));
+}
+
+/// What comes until the end, or until nothing has come for a while; and whether it has ended.
+fn all_that_comes(mut stream: TcpStream) -> (String, bool) {
+    stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
+    let mut all = Vec::new();
+    let ended = stream.read_to_end(&mut all).is_ok();
+    (String::from_utf8_lossy(&all).into_owned(), ended)
+}
+
+#[test]
+fn half_a_head() {
+    assert_eq!(error(capture_with(json!({"action": "truncate_in_head"}))), (ErrorKind::UnexpectedEof, 1));
+    let bench = Bench::new();
+    bench.approved("ride-0001");
+    bench.fault(json!({"operation": "get", "action": "truncate_in_head"}));
+    let (text, ended) = all_that_comes(bench.on("GET", "ride-0001", "").open());
+    assert!(text.starts_with("HTTP/1.1 2") && !text.contains("\r\n\r\n") && ended, "{text}");
+}
+
+#[test]
+fn stalls_in_the_middle_of_an_answer() {
+    let bench = Bench::new();
+    bench.approved("ride-0001");
+    bench.fault(json!([
+        {"operation": "capture", "action": "stall_in_head"},
+        {"operation": "get", "action": "stall_in_body"},
+    ]));
+    let (text, ended) = all_that_comes(bench.capture("ride-0001", 24500, "c1").open());
+    assert!(text.starts_with("HTTP/1.1 2") && !text.contains("\r\n\r\n") && !ended, "{text}");
+    let ledger = bench.ledger("ride-0001");
+    let last = ledger["requests"].as_array().and_then(|list| list.last()).expect("a request");
+    assert_eq!((&ledger["capture_count"], &last["status"]), (&json!(1), &Value::Null));
+
+    let (text, ended) = all_that_comes(bench.on("GET", "ride-0001", "").open());
+    let (head, body) = text.split_once("\r\n\r\n").expect("a whole head");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).expect("a length");
+    assert!(body.starts_with('{') && body.len() == length.parse::<usize>().expect("a number") / 2 && !ended, "{text}");
+    for action in ["stall_in_head", "stall_in_body"] {
+        let (seen, count) = capture_with(json!({"action": action, "ms": 5}));
+        assert_eq!((seen.err().expect("cut short").kind(), count), (ErrorKind::UnexpectedEof, 1), "{action}");
+    }
 }
 
 #[test]
@@ -72,6 +144,89 @@ fn garbage() {
         assert_eq!(reply.header("content-type").as_deref(), Some("application/json"));
         assert!(serde_json::from_slice::<Value>(&reply.body).is_err());
     }
+}
+
+#[test]
+fn a_good_body_with_another_type() {
+    for (rule, expected) in [
+        (json!({"action": "wrong_content_type"}), "text/html"),
+        (json!({"action": "wrong_content_type", "content_type": "application/xml"}), "application/xml"),
+    ] {
+        let (seen, count) = capture_with(rule);
+        let reply = seen.expect("an answer");
+        assert_eq!((reply.status, count), (200, 1));
+        assert_eq!(reply.header("content-type").as_deref(), Some(expected));
+        assert_eq!(reply.json()["aggregate"]["capturedAmount"]["value"], 24500);
+    }
+}
+
+/// What the log has of the latest two requests of a ride: fault, status, acted.
+fn last_two(bench: &Bench) -> [(Value, Value, Value); 2] {
+    let requests = bench.ledger("ride-0001")["requests"].as_array().cloned().expect("a list");
+    let of = |back: usize| {
+        let one = &requests[requests.len() - back];
+        (one["fault"].clone(), one["status"].clone(), one["acted"].clone())
+    };
+    [of(2), of(1)]
+}
+
+#[test]
+fn a_request_that_arrives_twice_meets_idempotency() {
+    let (seen, count) = capture_with(json!({"action": "duplicate"}));
+    assert_eq!((seen.expect("an answer").status, count), (200, 1));
+    let bench = Bench::new();
+    bench.approved("ride-0001");
+    bench.fault(json!({"operation": "capture", "action": "duplicate"}));
+    assert_eq!(bench.capture("ride-0001", 10000, "c1").send().status, 200);
+    let fault = json!("duplicate");
+    let expected = [(fault.clone(), json!(200), json!(true)), (fault, Value::Null, json!(false))];
+    assert_eq!(last_two(&bench), expected);
+    assert_eq!(bench.ledger("ride-0001")["captured"], 10000);
+}
+
+#[test]
+fn a_cancel_that_arrives_twice_has_no_key_to_meet() {
+    for (answer, expected) in [("first", 200), ("second", 400)] {
+        let bench = Bench::new();
+        bench.approved("ride-0001");
+        bench.fault(json!({"operation": "cancel", "action": "duplicate", "answer": answer}));
+        let reply = bench.cancel("ride-0001", false).send();
+        assert_eq!(reply.status, expected, "{answer}: {}", reply.text());
+        let ledger = bench.ledger("ride-0001");
+        assert_eq!((&ledger["cancel_count"], &ledger["cancelled"]), (&json!(1), &json!(24500)));
+        let [first, second] = last_two(&bench);
+        assert_eq!((first.2, second.2), (json!(true), json!(false)));
+        let heard = if answer == "first" { &first.1 } else { &second.1 };
+        let unheard = if answer == "first" { &second.1 } else { &first.1 };
+        assert_eq!((heard, unheard), (&json!(expected), &Value::Null));
+    }
+}
+
+#[test]
+fn an_answer_that_comes_twice() {
+    let bench = Bench::new();
+    bench.approved("ride-0001");
+    bench.fault(json!({"operation": "capture", "action": "answer_twice"}));
+    let (text, ended) = all_that_comes(bench.capture("ride-0001", 24500, "c1").open());
+    assert_eq!((text.matches("HTTP/1.1 200").count(), ended), (2, false), "{text}");
+    let (first, second) = text.split_at(text.len() / 2);
+    assert_eq!(first, second);
+    assert_eq!(bench.ledger("ride-0001")["capture_count"], 1);
+}
+
+#[test]
+fn the_token_of_this_request_and_no_other() {
+    let mut bench = Bench::new();
+    bench.approved("ride-0001");
+    let other = bench.fetch_token();
+    bench.fault(json!({"operation": "capture", "action": "revoke_token"}));
+    for _ in 0..2 {
+        assert_eq!(bench.capture("ride-0001", 24500, "c1").send().status, 401);
+    }
+    assert_eq!((bench.get("ride-0001").status, &bench.ledger("ride-0001")["captured"]), (401, &json!(0)));
+    assert_eq!(bench.sim("GET", "faults", Value::Null)[0]["fired"], 1);
+    bench.token = other;
+    assert_eq!(bench.capture("ride-0001", 24500, "c1").send().status, 200);
 }
 
 #[test]
@@ -115,6 +270,8 @@ fn delays() {
     for action in ["delay", "delay_after"] {
         let (seen, count) = capture_with(json!({"action": action, "ms": 5}));
         assert_eq!((seen.expect("an answer").status, count), (200, 1), "{action}");
+        let (seen, count) = capture_with(json!({"action": action, "ms": 0, "jitter_ms": 5, "seed": 1}));
+        assert_eq!((seen.expect("an answer").status, count), (200, 1), "{action}");
     }
 }
 
@@ -151,6 +308,50 @@ fn the_nth_and_only_this_reference() {
     let list = bench.sim("GET", "faults", Value::Null);
     assert_eq!((&list[0]["fired"], &list[0]["seen"], &list[1]["fired"]), (&json!(2), &json!(5), &json!(1)));
     assert_eq!(bench.sim("DELETE", "faults", Value::Null)["cleared"], 2);
+}
+
+#[test]
+fn did_it_fire() {
+    let bench = Bench::new();
+    bench.fault(json!([
+        {"operation": "get", "action": "status", "status": 500},
+        {"operation": "capture", "action": "lose_answer"},
+        {"operation": "get", "action": "status", "status": 500, "nth": 5},
+    ]));
+    bench.get("ride-0001");
+    let ids = |path: &str| -> Vec<Value> {
+        let list = bench.sim("GET", path, Value::Null);
+        list.as_array().expect("a list").iter().map(|rule| rule["id"].clone()).collect()
+    };
+    assert_eq!((ids("faults"), ids("faults/unfired")), (vec![json!(1), json!(2), json!(3)], vec![json!(2), json!(3)]));
+    let third = bench.sim("GET", "faults/3", Value::Null);
+    assert_eq!((&third["seen"], &third["fired"], &third["nth"]), (&json!(1), &json!(0), &json!(5)));
+    assert_eq!(bench.sim("DELETE", "faults/2", Value::Null)["cleared"], 1);
+    assert_eq!(ids("faults/unfired"), [json!(3)]);
+    for (method, path) in [("DELETE", "faults/2"), ("DELETE", "faults/x"), ("GET", "faults/2"), ("GET", "faults/-1")] {
+        let reply = bench.try_sim(method, path, &Value::Null);
+        assert_eq!(reply.status, 404, "{method} {path}");
+        assert!(reply.text().contains("no fault rule"), "{}", reply.text());
+    }
+    assert_eq!(bench.sim("DELETE", "faults", Value::Null)["cleared"], 2);
+    assert_eq!(ids("faults"), [Value::Null; 0]);
+    bench.fault(json!({"operation": "get", "action": "refuse"}));
+    assert_eq!(ids("faults"), [json!(4)], "an id is never given twice");
+}
+
+#[test]
+fn chance_repeats_over_the_wire() {
+    let run = |seed: u64| -> Vec<u16> {
+        let bench = Bench::new();
+        bench.fault(json!({
+            "operation": "get", "action": "status", "status": 503, "times": 0, "probability": 0.5, "seed": seed,
+        }));
+        (0..24).map(|_| bench.get("ride-0001").status).collect()
+    };
+    let first = run(5);
+    assert!(first.contains(&503) && first.contains(&404), "{first:?}");
+    assert_eq!(first, run(5));
+    assert_ne!(first, run(6));
 }
 
 #[test]

@@ -1,0 +1,222 @@
+//! What happens: to a request, or to a connection.
+
+use serde_json::Value;
+
+use super::dice::{self, Draw};
+use super::fields::{BadRule, Fields, bad, brief};
+use crate::socket::{Place, Then};
+use crate::tls::Flaw;
+
+/// What happens to a request. "Acts" means that the servers do what was asked.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Reset as soon as the head is read; the body is not waited for.
+    Refuse,
+    /// No answer.
+    Silence { acts: bool, then: Then },
+    /// Another answer.
+    Instead { acts: bool, answer: Instead },
+    /// Acts; the answer ends too early.
+    Cut { place: Place, then: Then },
+    /// Acts; the answer comes one byte at a time, with a pause of so many milliseconds after each.
+    Drip(u64),
+    /// Acts; the answer is declared as something that it is not.
+    Typed(String),
+    /// Acts; the answer is written a second time where the next one is due, and then nothing more.
+    AnswerTwice(Option<u64>),
+    /// Acts at once and answers late.
+    AnswerLate(Wait),
+    /// Late in acting and therefore late in answering.
+    ActLate(Wait),
+    /// Reaches the servers twice.
+    Duplicate { second_answers: bool },
+    /// The token that it carries is not valid any more.
+    RevokeToken,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Instead {
+    Fixed(FixedAnswer),
+    /// 200 with a body that is not what its type says.
+    Garbage(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct FixedAnswer {
+    pub status: u16,
+    pub body: Option<Value>,
+    pub content_type: Option<String>,
+    pub headers: Vec<(String, String)>,
+}
+
+/// In real milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wait {
+    pub ms: u64,
+    /// At most so much more.
+    jitter_ms: u64,
+}
+
+impl Wait {
+    fn drawn(self, seed: u64, seen: u64) -> Wait {
+        let more = (dice::draw(seed, seen, Draw::Jitter) * (self.jitter_ms + 1) as f64) as u64;
+        Wait { ms: self.ms + more.min(self.jitter_ms), jitter_ms: 0 }
+    }
+}
+
+/// What happens to a new connection, before TLS and HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionAction {
+    Refuse,
+    /// Taken and never read.
+    Stall(Option<u64>),
+    /// With so many open already it is refused, or waits until one of them ends.
+    Limit {
+        connections: usize,
+        wait: bool,
+    },
+    Certificate(Flaw),
+}
+
+/// Each name with the fields that it takes beside the common ones.
+type Names = [(&'static str, &'static [&'static str])];
+
+const ACTIONS: &Names = &[
+    ("refuse", &[]),
+    ("reset_before", &[]),
+    ("reset_after", &[]),
+    ("lose_answer", &[]),
+    ("close_before", &[]),
+    ("close_after", &[]),
+    ("half_close_before", &["ms"]),
+    ("half_close_after", &["ms"]),
+    ("stall_before", &["ms"]),
+    ("stall_after", &["ms"]),
+    ("stall_in_head", &["ms"]),
+    ("stall_in_body", &["ms"]),
+    ("truncate_in_head", &[]),
+    ("truncate_after", &[]),
+    ("garbage_before", &["content_type"]),
+    ("garbage_after", &["content_type"]),
+    ("wrong_content_type", &["content_type"]),
+    ("slow_after", &["ms"]),
+    ("answer_twice", &["ms"]),
+    ("duplicate", &["answer"]),
+    ("delay", &["ms", "jitter_ms"]),
+    ("delay_after", &["ms", "jitter_ms"]),
+    ("status", &["status", "body", "content_type", "headers", "act"]),
+    ("revoke_token", &[]),
+];
+
+const CONNECTION_ACTIONS: &Names = &[
+    ("refuse", &[]),
+    ("stall_before", &["ms"]),
+    ("limit", &["connections", "wait"]),
+    ("certificate", &["certificate"]),
+];
+
+const DAY_MS: u64 = 86_400_000;
+
+fn known(names: &Names, name: &str, fields: &Fields, common: &[&str]) -> Result<&'static str, BadRule> {
+    let Some((name, extra)) = names.iter().find(|(known, _)| *known == name) else {
+        let all: Vec<&str> = names.iter().map(|(known, _)| *known).collect();
+        return bad("action", format!("\"{}\" is none of {}", brief(name), all.join(", ")));
+    };
+    match fields.0.keys().find(|key| !common.contains(&key.as_str()) && !extra.contains(&key.as_str())) {
+        Some(key) => bad(&brief(key), format!("is not part of a rule with action \"{name}\"")),
+        None => Ok(name),
+    }
+}
+
+impl Action {
+    pub fn parse(name: &str, fields: &Fields, common: &[&str]) -> Result<(&'static str, Action), BadRule> {
+        let name = known(ACTIONS, name, fields, common)?;
+        let ms = fields.number("ms", 0, DAY_MS)?;
+        let wait = || -> Result<Wait, BadRule> {
+            let jitter_ms = fields.number("jitter_ms", 0, DAY_MS)?.unwrap_or(0);
+            Ok(Wait { ms: fields.needed_number("ms", 0, DAY_MS)?, jitter_ms })
+        };
+        let content_type = fields.header_value("content_type")?;
+        let silence = |acts, then| Action::Silence { acts, then };
+        let garbage = |acts| {
+            let content_type = content_type.clone().unwrap_or_else(|| "application/json".to_owned());
+            Action::Instead { acts, answer: Instead::Garbage(content_type) }
+        };
+        let action = match name {
+            "refuse" => Action::Refuse,
+            "reset_before" => silence(false, Then::Reset),
+            "reset_after" | "lose_answer" => silence(true, Then::Reset),
+            "close_before" => silence(false, Then::Close),
+            "close_after" => silence(true, Then::Close),
+            "half_close_before" => silence(false, Then::HalfClose(ms)),
+            "half_close_after" => silence(true, Then::HalfClose(ms)),
+            "stall_before" => silence(false, Then::Hold(ms)),
+            "stall_after" => silence(true, Then::Hold(ms)),
+            "stall_in_head" => Action::Cut { place: Place::Head, then: Then::Hold(ms) },
+            "stall_in_body" => Action::Cut { place: Place::Body, then: Then::Hold(ms) },
+            "truncate_in_head" => Action::Cut { place: Place::Head, then: Then::Close },
+            "truncate_after" => Action::Cut { place: Place::Body, then: Then::Close },
+            "garbage_before" => garbage(false),
+            "garbage_after" => garbage(true),
+            "wrong_content_type" => Action::Typed(content_type.unwrap_or_else(|| "text/html".to_owned())),
+            "slow_after" => Action::Drip(ms.unwrap_or(1_000)),
+            "answer_twice" => Action::AnswerTwice(ms),
+            "duplicate" => {
+                Action::Duplicate { second_answers: fields.choice("answer", &["first", "second"])? == "second" }
+            }
+            "delay" => Action::ActLate(wait()?),
+            "delay_after" => Action::AnswerLate(wait()?),
+            "status" => Action::Instead {
+                acts: fields.flag("act")?,
+                answer: Instead::Fixed(FixedAnswer {
+                    status: fields.needed_number("status", 200, 599)? as u16,
+                    body: fields.get("body").cloned(),
+                    content_type,
+                    headers: fields.headers("headers")?,
+                }),
+            },
+            _ => Action::RevokeToken,
+        };
+        Ok((name, action))
+    }
+
+    /// With its chance parts drawn.
+    pub fn drawn(&self, seed: u64, seen: u64) -> Action {
+        match self {
+            Action::ActLate(wait) => Action::ActLate(wait.drawn(seed, seen)),
+            Action::AnswerLate(wait) => Action::AnswerLate(wait.drawn(seed, seen)),
+            other => other.clone(),
+        }
+    }
+}
+
+impl ConnectionAction {
+    pub fn parse(name: &str, fields: &Fields, common: &[&str]) -> Result<(&'static str, ConnectionAction), BadRule> {
+        let name = known(CONNECTION_ACTIONS, name, fields, common)?;
+        let action = match name {
+            "refuse" => ConnectionAction::Refuse,
+            "stall_before" => ConnectionAction::Stall(fields.number("ms", 0, DAY_MS)?),
+            "limit" => ConnectionAction::Limit {
+                connections: fields.needed_number("connections", 0, 1_000_000)? as usize,
+                wait: fields.flag("wait")?,
+            },
+            _ => {
+                if fields.get("certificate").is_none() {
+                    return bad("certificate", "is missing");
+                }
+                let chosen = fields.choice("certificate", &Flaw::ALL.map(Flaw::name))?;
+                let flaw = Flaw::ALL.into_iter().find(|flaw| flaw.name() == chosen);
+                ConnectionAction::Certificate(flaw.unwrap_or(Flaw::Expired))
+            }
+        };
+        Ok((name, action))
+    }
+
+    /// Does it strike a connection that comes while so many are open?
+    pub fn concerns(self, open: usize) -> bool {
+        match self {
+            ConnectionAction::Limit { connections, .. } => open >= connections,
+            _ => true,
+        }
+    }
+}
