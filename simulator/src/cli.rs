@@ -66,6 +66,7 @@ const TAKES_VALUE: &[&str] = &[
     "client-id",
     "client-secret",
     "subscription-key",
+    "merchant-name",
     "currency",
     "token-life",
     "speed",
@@ -101,6 +102,7 @@ fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String>
         "client-id" => credentials.client_id = not_empty(value)?,
         "client-secret" => credentials.client_secret = not_empty(value)?,
         "subscription-key" => credentials.subscription_key = not_empty(value)?,
+        "merchant-name" => settings.merchant_name = not_empty(value)?,
         "currency" if !["NOK", "DKK", "EUR"].contains(&value.as_str()) => {
             return Err(format!("must be NOK, DKK or EUR, not \"{value}\""));
         }
@@ -174,6 +176,7 @@ Who may call
   --client-id ID        (sim-client-id)
   --client-secret S     (sim-client-secret)
   --subscription-key K  (sim-subscription-key)
+  --merchant-name NAME  as a person sees it on the phone (Kerbside Taxi)
   --currency C          of the sales unit: NOK, DKK or EUR (NOK)
   --token-life D        life of an access token (3600s)
   --push-allowed B      is the unit approved for PUSH_MESSAGE? true or false (true)
@@ -182,7 +185,9 @@ Who may call
 What happens
   --passenger RULE      what a passenger does (approve-after=3s); one of
                         approve, approve-after=D, decline, decline-after=D, ignore, manual, approve-on-cancel,
-                        no-user; with busy-from=D, before it, cancels are refused from then on
+                        no-user, push-not-allowed, card-refused, insufficient-funds; the last two may have -after=D
+                        and, behind a comma, then-approve-after=D; with busy-from=D and a comma before a rule cancels
+                        are refused from then on
   --preset NAME         a set of switches; sets every switch, so that a --switch after it wins
   --switch NAME=VALUE   how to read what the published sources leave open; see below
   --speed N             the simulator's clock runs N times faster than real time, up to 100000 (1)

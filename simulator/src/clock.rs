@@ -218,6 +218,15 @@ pub fn parse_duration(text: &str) -> Option<i64> {
     amount.checked_mul(unit).filter(|ms| *ms <= 3_650 * DAY)
 }
 
+/// In the largest unit that says it whole.
+pub fn duration(ms: i64) -> String {
+    let units = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND)];
+    match units.into_iter().find(|(_, unit)| ms > 0 && ms % unit == 0) {
+        Some((name, unit)) => format!("{}{name}", ms / unit),
+        None => format!("{ms}ms"),
+    }
+}
+
 fn days_in_month(year: i64, month: i64) -> i64 {
     match month {
         4 | 6 | 9 | 11 => 30,

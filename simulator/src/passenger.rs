@@ -1,6 +1,7 @@
 //! Who sits in the back: what happens to a payment request without the merchant's doing.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use crate::clock;
 
@@ -25,6 +26,36 @@ pub enum Act {
     ApproveOnCancel,
     /// The number belongs to nobody; create is refused.
     NoUser,
+    /// The sales unit may not push to this number; create is refused.
+    PushNotAllowed,
+    /// Tries with a card that does not do, as only the app shows; perhaps approves with another one so long after that.
+    FailAfter {
+        card: BadCard,
+        after: i64,
+        then_approve: Option<i64>,
+    },
+}
+
+/// Why a card does not do. The servers tell the merchant nothing of it: the payment stays CREATED.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadCard {
+    Refused,
+    InsufficientFunds,
+}
+
+impl BadCard {
+    pub const ALL: [BadCard; 2] = [BadCard::Refused, BadCard::InsufficientFunds];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            BadCard::Refused => "card-refused",
+            BadCard::InsufficientFunds => "insufficient-funds",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<BadCard> {
+        BadCard::ALL.into_iter().find(|card| card.name() == name)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,40 +69,84 @@ pub struct Rule {
 pub const NOBODY: Rule = Rule { act: Act::NoUser, busy_from: None };
 
 impl Rule {
-    /// `approve-after=3s`, `decline`, …; `busy-from=1s,approve-after=8s` for a slow approval.
+    /// `approve-after=3s`, `decline`, …; `busy-from=1s,approve-after=8s` for a slow approval;
+    /// `card-refused,then-approve-after=5s` for a passenger with a second card.
     pub fn parse(text: &str) -> Result<Rule, String> {
-        let (busy_from, rest) = match text.split_once(',') {
-            Some((busy, rest)) => {
-                let from = busy.trim().strip_prefix("busy-from=").and_then(clock::parse_duration);
-                (Some(from.ok_or_else(|| unknown(text))?), rest.trim())
-            }
-            None => (None, text),
+        Rule::read(text).ok_or_else(|| {
+            format!(
+                "passenger rule \"{text}\" is none of approve, approve-after=3s, decline, decline-after=2s, ignore, \
+                 manual, approve-on-cancel, no-user, push-not-allowed, card-refused, card-refused-after=2s, \
+                 insufficient-funds, insufficient-funds-after=2s; before it there may be busy-from=1s and a comma, \
+                 after a failing card a comma and then-approve-after=5s"
+            )
+        })
+    }
+
+    fn read(text: &str) -> Option<Rule> {
+        let mut parts = text.split(',').map(str::trim).peekable();
+        let busy_from = match parts.peek()?.strip_prefix("busy-from=") {
+            Some(duration) => Some(clock::parse_duration(duration)?),
+            None => None,
         };
-        let act = match rest {
-            "approve" => Act::ApproveAfter(0),
-            "decline" => Act::DeclineAfter(0),
-            "ignore" | "manual" => Act::Nothing,
-            "approve-on-cancel" => Act::ApproveOnCancel,
-            "no-user" => Act::NoUser,
-            _ => {
-                let (verb, duration) = rest.split_once('=').ok_or_else(|| unknown(text))?;
-                let after = clock::parse_duration(duration).ok_or_else(|| unknown(text))?;
-                match verb {
-                    "approve-after" => Act::ApproveAfter(after),
-                    "decline-after" => Act::DeclineAfter(after),
-                    _ => return Err(unknown(text)),
-                }
-            }
-        };
-        Ok(Rule { act, busy_from })
+        if busy_from.is_some() {
+            parts.next();
+        }
+        let mut act = Act::read(parts.next()?)?;
+        if let Some(then) = parts.next() {
+            let Act::FailAfter { then_approve, .. } = &mut act else { return None };
+            *then_approve = Some(clock::parse_duration(then.strip_prefix("then-approve-after=")?)?);
+        }
+        parts.next().is_none().then_some(Rule { act, busy_from })
     }
 }
 
-fn unknown(text: &str) -> String {
-    format!(
-        "passenger rule \"{text}\" is none of approve, approve-after=3s, decline, decline-after=2s, ignore, manual, \
-         approve-on-cancel, no-user; before approve-after or decline-after there may be busy-from=1s, and a comma"
-    )
+impl Act {
+    fn read(text: &str) -> Option<Act> {
+        let (verb, after) = match text.split_once('=') {
+            Some((verb, duration)) => (verb.strip_suffix("-after")?, Some(clock::parse_duration(duration)?)),
+            None => (text, None),
+        };
+        match verb {
+            "approve" => Some(Act::ApproveAfter(after.unwrap_or(0))),
+            "decline" => Some(Act::DeclineAfter(after.unwrap_or(0))),
+            "ignore" | "manual" if after.is_none() => Some(Act::Nothing),
+            "approve-on-cancel" if after.is_none() => Some(Act::ApproveOnCancel),
+            "no-user" if after.is_none() => Some(Act::NoUser),
+            "push-not-allowed" if after.is_none() => Some(Act::PushNotAllowed),
+            name => {
+                let card = BadCard::named(name)?;
+                Some(Act::FailAfter { card, after: after.unwrap_or(0), then_approve: None })
+            }
+        }
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if let Some(from) = self.busy_from {
+            write!(f, "busy-from={},", clock::duration(from))?;
+        }
+        match self.act {
+            Act::ApproveAfter(0) => f.write_str("approve"),
+            Act::ApproveAfter(after) => write!(f, "approve-after={}", clock::duration(after)),
+            Act::DeclineAfter(0) => f.write_str("decline"),
+            Act::DeclineAfter(after) => write!(f, "decline-after={}", clock::duration(after)),
+            Act::Nothing => f.write_str("manual"),
+            Act::ApproveOnCancel => f.write_str("approve-on-cancel"),
+            Act::NoUser => f.write_str("no-user"),
+            Act::PushNotAllowed => f.write_str("push-not-allowed"),
+            Act::FailAfter { card, after, then_approve } => {
+                f.write_str(card.name())?;
+                if after > 0 {
+                    write!(f, "-after={}", clock::duration(after))?;
+                }
+                match then_approve {
+                    Some(then) => write!(f, ",then-approve-after={}", clock::duration(then)),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
 }
 
 /// A rule for the reference wins over one for the number, and that over the default.
@@ -112,6 +187,15 @@ impl Passengers {
         }
     }
 
+    pub fn default_rule(&self) -> Rule {
+        self.default
+    }
+
+    /// Whether the sales unit may send a push to this number.
+    pub fn may_push(&self, reference: &str, phone: Option<&str>) -> bool {
+        self.rule_for(reference, phone).act != Act::PushNotAllowed
+    }
+
     /// Nobody tells "no user" from "too young": the servers answer both alike, by design.
     pub fn can_pay(&self, reference: &str, phone: &str, minimum_age: Option<i64>) -> bool {
         let too_young = phone == YOUNG_USER && minimum_age.is_some_and(|age| age > 16);
@@ -129,8 +213,45 @@ mod tests {
         assert_eq!(Rule::parse("decline").map(|r| r.act), Ok(Act::DeclineAfter(0)));
         let slow = Rule::parse("busy-from=1s,approve-after=8s").expect("a rule");
         assert_eq!((slow.busy_from, slow.act), (Some(1_000), Act::ApproveAfter(8_000)));
-        for bad in ["", "approve-after", "approve-after=", "approve-after=3", "busy=1s,approve", "x=3s", "=3s"] {
+        for bad in [
+            "",
+            "approve-after",
+            "approve-after=",
+            "approve-after=3",
+            "busy=1s,approve",
+            "x=3s",
+            "=3s",
+            "busy-from=1s",
+            "manual-after=1s",
+            "approve=3s",
+            "approve,then-approve-after=1s",
+            "card-refused,",
+            "card-refused,approve",
+            "card-refused,then-approve-after=1s,x",
+            "card-lost",
+            "approve-after=1s,busy-from=1s",
+        ] {
             assert!(Rule::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn rules_are_written_as_they_are_read() {
+        for text in [
+            "approve",
+            "approve-after=3s",
+            "decline",
+            "decline-after=250ms",
+            "manual",
+            "approve-on-cancel",
+            "no-user",
+            "push-not-allowed",
+            "busy-from=1s,approve-after=8s",
+            "card-refused",
+            "card-refused-after=2s",
+            "insufficient-funds-after=1m,then-approve-after=1h",
+        ] {
+            assert_eq!(Rule::parse(text).map(|rule| rule.to_string()).as_deref(), Ok(text));
         }
     }
 

@@ -104,6 +104,7 @@ mod tests {
             phone: None,
             user_flow: "PUSH_MESSAGE".to_owned(),
             method: "WALLET".to_owned(),
+            description: None,
             scope_requested: false,
             metadata: None,
             redirect_url: None,

@@ -28,6 +28,8 @@ struct Entry {
     body_sha256: String,
     connection: u64,
     status: Option<u16>,
+    /// Nothing more will go out.
+    ended: bool,
     acted: bool,
     fault: Option<&'static str>,
 }
@@ -58,6 +60,7 @@ impl RequestLog {
             body_sha256: random::sha256_hex(&request.body),
             connection: request.connection,
             status: None,
+            ended: false,
             acted: false,
             fault: None,
         });
@@ -79,6 +82,7 @@ impl RequestLog {
     pub fn end(&mut self, n: u64, status: Option<u16>) {
         if let Some(entry) = self.entry(n) {
             entry.status = status;
+            entry.ended = true;
         }
     }
 
@@ -99,25 +103,30 @@ impl RequestLog {
     }
 
     pub fn list(&self) -> Value {
+        self.entries.iter().map(whole).collect()
+    }
+
+    pub fn one(&self, n: &str) -> Option<Value> {
+        let n: u64 = n.parse().ok()?;
+        self.entries.get(usize::try_from(n.checked_sub(self.entries.front()?.n)?).ok()?).map(whole)
+    }
+
+    /// The last of them, in short form.
+    pub fn latest(&self, count: usize) -> Value {
         let describe = |entry: &Entry| {
             json!({
                 "n": entry.n,
                 "at": entry.at,
                 "operation": entry.operation.name(),
-                "method": entry.method,
-                "path": entry.path,
                 "reference": entry.reference,
                 "idempotency_key": entry.idempotency_key,
-                "headers": entry.headers,
-                "body": entry.body,
-                "body_sha256": entry.body_sha256,
                 "status": entry.status,
+                "ended": entry.ended,
                 "acted": entry.acted,
                 "fault": entry.fault,
-                "connection": entry.connection,
             })
         };
-        self.entries.iter().map(describe).collect()
+        self.entries.iter().skip(self.entries.len().saturating_sub(count)).map(describe).collect()
     }
 
     /// In short form, for the ledger: each reference with what was asked for it.
@@ -136,6 +145,25 @@ impl RequestLog {
         }
         out
     }
+}
+
+fn whole(entry: &Entry) -> Value {
+    json!({
+        "n": entry.n,
+        "at": entry.at,
+        "operation": entry.operation.name(),
+        "method": entry.method,
+        "path": entry.path,
+        "reference": entry.reference,
+        "idempotency_key": entry.idempotency_key,
+        "headers": entry.headers,
+        "body": entry.body,
+        "body_sha256": entry.body_sha256,
+        "status": entry.status,
+        "acted": entry.acted,
+        "fault": entry.fault,
+        "connection": entry.connection,
+    })
 }
 
 fn masked_body(raw: &[u8]) -> Value {

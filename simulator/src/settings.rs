@@ -30,6 +30,8 @@ pub struct Settings {
     pub control_port: u16,
     pub tls: bool,
     pub credentials: Credentials,
+    /// What a person sees on the phone.
+    pub merchant_name: String,
     /// Of the sales unit; payments in any other are refused with 5040.
     pub currency: String,
     pub token_life_ms: i64,
@@ -54,6 +56,7 @@ impl Default for Settings {
                 subscription_key: "sim-subscription-key".to_owned(),
                 msn: "123456".to_owned(),
             },
+            merchant_name: "Kerbside Taxi".to_owned(),
             currency: "NOK".to_owned(),
             token_life_ms: HOUR,
             speed: 1,

@@ -3,6 +3,7 @@
 mod clock;
 mod faults;
 mod input;
+mod page;
 mod switches;
 mod view;
 
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::contract;
 use crate::ledger::Refusal;
-use crate::passenger::{Rule, Whom};
+use crate::passenger::{BadCard, Rule, Whom};
 use crate::sim::Sim;
 use crate::wire::{Answer, Request};
 use input::Input;
@@ -59,6 +60,10 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
         }
         ("GET", ["openapi"]) => Ok(contract::DOCUMENTS.iter().map(|(name, _)| Value::from(*name)).collect()),
         ("GET", ["requests"]) => Ok(sim.log.list()),
+        ("GET", ["requests", n]) => {
+            sim.log.one(n).ok_or_else(|| Refused(404, format!("no request \"{}\" is kept", brief(n))))
+        }
+        ("GET", ["page"]) => Ok(page::view(sim)),
         ("POST", ["passenger"]) => passenger(sim, &Input::read(body)?),
         ("POST", ["payments", reference, wish]) => payment(sim, reference, wish, body),
         ("GET", ["clock"]) => Ok(view::clock(sim)),
@@ -113,16 +118,21 @@ fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
         return Err(Refused(404, format!("nothing called \"{}\" can be done to a payment", brief(wish))));
     }
     let input = Input::read_or_empty(body)?;
-    let takes_amount = matches!(wish, "capture" | "cancel" | "refund");
-    input.only(if takes_amount { &["amount"] } else { &[] })?;
+    input.only(match wish {
+        "approve" => &["takes_ms", "fails"],
+        "decline" => &[],
+        _ => &["amount"],
+    })?;
     let amount = input.positive("amount")?;
+    let takes_ms = input.positive_or_zero("takes_ms")?.unwrap_or(0);
+    let fails = input.text("fails")?.map(|name| BadCard::named(name).ok_or_else(not_a_failure)).transpose()?;
     let now = sim.clock.now();
     let msn = sim.credentials.msn.clone();
     let payment = (sim.ledger.get_mut(&msn, reference))
         .ok_or_else(|| Refused(404, format!("no payment \"{}\"", brief(reference))))?;
     let needed = || amount.ok_or_else(|| Refused::bad("field \"amount\": is missing"));
     let done = match wish {
-        "approve" => payment.approve(now),
+        "approve" => payment.begin_approval(fails, takes_ms, now),
         "decline" => payment.decline(now),
         "capture" => payment.capture(needed()?, None, now, 6170, true),
         "refund" => payment.refund(needed()?, None, now, true),
@@ -139,6 +149,10 @@ fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
         Ok(()) => view::one(sim, reference).ok_or_else(|| Refused(404, "the payment is gone".to_owned())),
         Err(Refusal { code, detail }) => Err(Refused(409, format!("{code}: {detail}"))),
     }
+}
+
+fn not_a_failure() -> Refused {
+    Refused::bad(format!("field \"fails\": is none of {}", BadCard::ALL.map(BadCard::name).join(", ")))
 }
 
 /// Which keys are taken from now on; tokens that are out stay valid, as with a rotation of keys.

@@ -40,7 +40,9 @@ pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     rules_of_features(&value, &sim.switches, call.now).map_err(|(code, detail)| refused(code, detail))?;
     let phone = customer(&value).map_err(|(code, detail)| refused(code, detail))?;
     let user_flow = text(&value, "/userFlow").unwrap_or_default();
-    if user_flow == "PUSH_MESSAGE" && sim.switches.is(Switch::PushAllowed, "false") {
+    let may_push =
+        sim.switches.is(Switch::PushAllowed, "true") && sim.passengers.may_push(&reference, phone.as_deref());
+    if user_flow == "PUSH_MESSAGE" && !may_push {
         return Err(refused(5080, "The sales unit is not approved for PUSH_MESSAGE."));
     }
     let age = value["minimumUserAge"].as_i64();
@@ -66,6 +68,7 @@ pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
         amount: value["amount"]["value"].as_i64().unwrap_or_default(),
         user_flow: user_flow.to_owned(),
         method: text(&value, "/paymentMethod/type").unwrap_or_default().to_owned(),
+        description: text(&value, "/paymentDescription").map(str::to_owned),
         scope_requested: text(&value, "/profile/scope").is_some(),
         metadata: value["metadata"].as_object().cloned(),
         redirect_url: redirect_url.clone(),

@@ -14,13 +14,19 @@ pub struct Ledger {
     /// References are unique for a sales unit, not globally (OpenAPI 1.8.1, `Reference`).
     index: HashMap<(String, String), usize>,
     agenda: Agenda,
+    /// The phones that requests have come to, in their order.
+    phones: HashMap<String, usize>,
     /// Payments that a request may have changed since the last look.
     touched: Vec<usize>,
 }
 
 impl Ledger {
     pub fn open(&mut self, new: NewPayment) {
-        let payment = Payment::new(new);
+        let mut payment = Payment::new(new);
+        if let Some(number) = &payment.phone {
+            let next = self.phones.len() + 1;
+            payment.phone_index = Some(*self.phones.entry(number.clone()).or_insert(next));
+        }
         let at = self.payments.len();
         self.index.insert((payment.msn.clone(), payment.reference.clone()), at);
         self.payments.push(payment);
@@ -85,8 +91,7 @@ impl Ledger {
             };
             let rule = passengers.rule_for(&payment.reference, payment.phone.as_deref());
             if concerned && payment.rule != rule {
-                payment.rule = rule;
-                payment.rule_since = now;
+                payment.follow(rule, now);
                 self.touched.push(at);
             }
         }

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::clock::{DAY, MINUTE};
-use crate::passenger::{Act, Rule};
+use crate::passenger::{Act, BadCard, Rule};
 use crate::random;
 
 /// A request that nobody acts upon dies after ten minutes (knowledge base, time-outs).
@@ -104,6 +104,7 @@ pub struct NewPayment {
     pub phone: Option<String>,
     pub user_flow: String,
     pub method: String,
+    pub description: Option<String>,
     pub scope_requested: bool,
     pub metadata: Option<Map<String, Value>>,
     pub redirect_url: Option<String>,
@@ -125,8 +126,11 @@ pub struct Payment {
     pub currency: String,
     pub amount: i64,
     pub phone: Option<String>,
+    /// The same number has the same, from 1; it tells nothing of the number.
+    pub phone_index: Option<usize>,
     pub user_flow: String,
     pub method: String,
+    pub description: Option<String>,
     pub scope_requested: bool,
     pub metadata: Option<Map<String, Value>>,
     pub redirect_url: Option<String>,
@@ -137,6 +141,8 @@ pub struct Payment {
     pub events: Vec<Event>,
     pub rule: Rule,
     pub rule_since: i64,
+    /// Which cards failed in the app, and when. No API tells the merchant.
+    pub failed_tries: Vec<(BadCard, i64)>,
     create_key: String,
 }
 
@@ -157,8 +163,10 @@ impl Payment {
             currency: new.currency,
             amount: new.amount,
             phone: new.phone,
+            phone_index: None,
             user_flow: new.user_flow,
             method: new.method,
+            description: new.description,
             scope_requested: new.scope_requested,
             metadata: new.metadata,
             redirect_url: new.redirect_url,
@@ -169,6 +177,7 @@ impl Payment {
             events: vec![created],
             rule: new.rule,
             rule_since: new.now,
+            failed_tries: Vec::new(),
             create_key: new.key,
         }
     }
@@ -211,8 +220,8 @@ impl Payment {
     /// When the passenger acts by himself, if that is before the request dies.
     fn acts_at(&self) -> Option<i64> {
         let after = match self.rule.act {
-            Act::ApproveAfter(after) | Act::DeclineAfter(after) => after,
-            Act::Nothing | Act::ApproveOnCancel | Act::NoUser => return None,
+            Act::ApproveAfter(after) | Act::DeclineAfter(after) | Act::FailAfter { after, .. } => after,
+            Act::Nothing | Act::ApproveOnCancel | Act::NoUser | Act::PushNotAllowed => return None,
         };
         Some(self.rule_since.saturating_add(after)).filter(|at| *at < self.expires_at)
     }
@@ -232,8 +241,15 @@ impl Payment {
         let Some(due) = self.next_due().filter(|due| *due <= now) else { return };
         match self.state {
             State::Created if self.acts_at().is_none() => self.finish(State::Expired, EventName::Expired, due),
-            State::Created if matches!(self.rule.act, Act::ApproveAfter(_)) => self.approve_at(due),
-            State::Created => self.finish(State::Aborted, EventName::Aborted, due),
+            State::Created => match self.rule.act {
+                Act::ApproveAfter(_) => self.approve_at(due),
+                Act::FailAfter { card, then_approve, .. } => {
+                    self.failed_tries.push((card, due));
+                    let act = then_approve.map_or(Act::Nothing, Act::ApproveAfter);
+                    self.follow(Rule { act, busy_from: None }, due);
+                }
+                _ => self.finish(State::Aborted, EventName::Aborted, due),
+            },
             _ => self.record(EventName::Cancelled, self.remaining(), due, None),
         }
     }
@@ -248,6 +264,11 @@ impl Payment {
     fn finish(&mut self, state: State, name: EventName, at: i64) {
         self.state = state;
         self.record(name, self.amount, at, None);
+    }
+
+    pub fn follow(&mut self, rule: Rule, from: i64) {
+        self.rule = rule;
+        self.rule_since = from;
     }
 
     /// In the middle of approving, or of a strong authentication: a cancel is refused then.
@@ -265,6 +286,24 @@ impl Payment {
             State::Authorized => refuse(6230, "The payment is already reserved."),
             state => refuse(10010, format!("The payment is in state {}.", state.name())),
         }
+    }
+
+    /// The person on the phone begins to approve now, is busy with it, and is done so many milliseconds later; or finds
+    /// out then that the card does not do.
+    pub fn begin_approval(&mut self, card: Option<BadCard>, takes_ms: i64, now: i64) -> Result<(), Refusal> {
+        if self.state != State::Created {
+            return self.approve(now);
+        }
+        if self.is_busy(now) {
+            return refuse(6160, "The customer is approving already.");
+        }
+        let act = match card {
+            None => Act::ApproveAfter(takes_ms),
+            Some(card) => Act::FailAfter { card, after: takes_ms, then_approve: None },
+        };
+        self.follow(Rule { act, busy_from: Some(0) }, now);
+        self.settle(now);
+        Ok(())
     }
 
     pub fn decline(&mut self, now: i64) -> Result<(), Refusal> {

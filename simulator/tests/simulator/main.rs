@@ -14,6 +14,7 @@ mod idempotency;
 mod limits;
 mod order_management;
 mod page;
+mod passenger;
 mod ride;
 mod strict;
 mod switches;
