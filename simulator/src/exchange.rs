@@ -4,7 +4,7 @@ use hyper::HeaderMap;
 
 use crate::contract;
 use crate::epayment;
-use crate::faults::{Fault, FixedAnswer, Instead, Stage};
+use crate::faults::{Action, Fault, FixedAnswer, Instead, Stage};
 use crate::json;
 use crate::order_management;
 use crate::problem;
@@ -61,7 +61,7 @@ pub fn revoke_token(sim: &mut Sim, request: &Request) {
 
 fn note(sim: &mut Sim, request: &Request, route: Route, reference: Option<String>, fault: Option<Fault>) -> Noted {
     let now = sim.clock.now();
-    let delayed = matches!(fault, Some(Action::Delay(_)));
+    let delayed = matches!(&fault, Some(Fault { action: Action::ActLate(_), .. }));
     let n = sim.log.begin(request, route.operation, reference.as_deref(), now);
     if let Some(fault) = &fault {
         sim.log.fault(n, fault.name);
