@@ -77,6 +77,7 @@ pub type Reply = Result<Response<Body>, Infallible>;
 async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
+    let query = head.uri.query().unwrap_or_default().to_owned();
     let method = head.method.as_str().to_owned();
     let is_control = path == "/_sim" || path.starts_with("/_sim/");
     let is_page = page::has(&path);
@@ -94,7 +95,7 @@ async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> R
         // The client went away, or does not go on: there is nobody to answer.
         Ok(Err(BodyError::Broken)) | Err(_) => return connection.take(Then::Close).await,
     };
-    let request = Request { method, path, headers: head.headers, body, connection: connection.number };
+    let request = Request { method, path, query, headers: head.headers, body, connection: connection.number };
     if is_page {
         return Ok(connection.response(page::answer(&request)));
     }
@@ -167,7 +168,8 @@ impl Connection {
 
     fn too_large(&self, method: &str, path: &str, headers: hyper::HeaderMap) -> Reply {
         let (method, path) = (method.to_owned(), path.to_owned());
-        let request = Request { method, path, headers, body: Vec::new(), connection: self.number };
+        let request =
+            Request { method, path, query: String::new(), headers, body: Vec::new(), connection: self.number };
         let answer = problem::body_too_large();
         if self.door == Door::Control || request.path.starts_with("/_sim") {
             return Ok(self.response(answer));

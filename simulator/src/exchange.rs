@@ -6,6 +6,7 @@ use crate::contract;
 use crate::epayment;
 use crate::faults::{Action, Fault, FixedAnswer, Instead, Stage};
 use crate::json;
+use crate::landing;
 use crate::order_management;
 use crate::problem;
 use crate::route::{self, Operation, Route};
@@ -32,6 +33,7 @@ pub fn on_head(sim: &mut Sim, method: &str, path: &str, headers: &HeaderMap, con
     let request = Request {
         method: method.to_owned(),
         path: path.to_owned(),
+        query: String::new(),
         headers: headers.clone(),
         body: Vec::new(),
         connection,
@@ -43,6 +45,10 @@ pub fn on_whole(sim: &mut Sim, request: &Request) -> Noted {
     let route = route::route(&request.method, &request.path);
     let reference = match route.operation {
         Operation::Create => reference_in_body(&request.body),
+        operation if operation.is_page() => {
+            let token = request.parameter("token");
+            token.and_then(|token| Some(sim.ledger.opened_by(&token)?.reference.clone()))
+        }
         _ => route.reference.clone(),
     };
     let fault = sim.faults.strike(route.operation, reference.as_deref(), Stage::Whole);
@@ -86,6 +92,7 @@ pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
     let Outcome { answer, acted } = match noted.route.operation {
         Operation::Unknown => Outcome::only(problem::no_such_resource()),
         Operation::Token => token::issue(sim, request),
+        operation if operation.is_page() => landing::handle(sim, request, operation),
         Operation::Receipt | Operation::Order => order_management::handle(sim, request, &noted.route),
         _ => epayment::handle(sim, request, &noted.route, noted.reference.as_deref().unwrap_or_default()),
     };

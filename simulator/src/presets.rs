@@ -25,6 +25,7 @@ pub const PRESETS: [Preset; 5] = [
             (Switch::KnownReference, "400"),
             (Switch::UnknownUserStatus, "404"),
             (Switch::PushNotApproved, "400"),
+            (Switch::NativeRedirect, "app"),
             (Switch::ModificationAmount, "validation"),
             (Switch::AdjustContentType, "application/json"),
             (Switch::AdjustAggregate, "lagging:2000"),

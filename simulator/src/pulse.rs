@@ -109,6 +109,7 @@ mod tests {
             metadata: None,
             redirect_url: None,
             redirect_token: None,
+            details: crate::ledger::Details::default(),
             expires_at: None,
             key: "key".to_owned(),
             now: sim.clock.now(),

@@ -56,7 +56,7 @@ impl RequestLog {
             reference: reference.map(|text| text.chars().take(200).collect()),
             idempotency_key: request.header("idempotency-key"),
             headers: mask::headers(&request.headers),
-            body: masked_body(&request.body),
+            body: masked_body(request),
             body_sha256: random::sha256_hex(&request.body),
             connection: request.connection,
             status: None,
@@ -166,9 +166,15 @@ fn whole(entry: &Entry) -> Value {
     })
 }
 
-fn masked_body(raw: &[u8]) -> Value {
+fn masked_body(request: &Request) -> Value {
+    let raw = &request.body;
     if raw.is_empty() {
         return Value::Null;
+    }
+    let declared = request.header("content-type").unwrap_or_default();
+    if declared.starts_with("application/x-www-form-urlencoded") && raw.len() <= BODY_KEPT {
+        let pairs = form_urlencoded::parse(raw).map(|(key, value)| (key.into_owned(), Value::from(value.into_owned())));
+        return mask::body(&Value::Object(pairs.collect()));
     }
     if raw.len() <= BODY_KEPT {
         if let Ok(parsed) = json::parse(raw) {

@@ -16,12 +16,17 @@ pub enum Operation {
     Approve,
     Receipt,
     Order,
+    /// The page where a payment of a redirect or QR flow is opened.
+    Landing,
+    /// What a person presses there.
+    Decide,
+    QrImage,
     /// A path that no document describes.
     Unknown,
 }
 
 impl Operation {
-    pub const NAMED: [Operation; 10] = [
+    pub const NAMED: [Operation; 13] = [
         Operation::Token,
         Operation::Create,
         Operation::Get,
@@ -32,6 +37,9 @@ impl Operation {
         Operation::Approve,
         Operation::Receipt,
         Operation::Order,
+        Operation::Landing,
+        Operation::Decide,
+        Operation::QrImage,
     ];
 
     pub fn name(self) -> &'static str {
@@ -46,12 +54,20 @@ impl Operation {
             Operation::Approve => "approve",
             Operation::Receipt => "receipt",
             Operation::Order => "order",
+            Operation::Landing => "landing",
+            Operation::Decide => "decide",
+            Operation::QrImage => "qr_image",
             Operation::Unknown => "unknown",
         }
     }
 }
 
 impl Operation {
+    /// For browsers: not a part of the APIs.
+    pub fn is_page(self) -> bool {
+        matches!(self, Operation::Landing | Operation::Decide | Operation::QrImage)
+    }
+
     pub fn named(name: &str) -> Option<Operation> {
         Operation::NAMED.into_iter().find(|operation| operation.name() == name)
     }
@@ -80,6 +96,9 @@ impl Route {
 
 pub fn route(method: &str, path: &str) -> Route {
     let segments: Vec<&str> = path.split('/').skip(1).collect();
+    if let Some(operation) = page(method, &segments) {
+        return Route { operation, parameters: Vec::new(), reference: None };
+    }
     let Some((operation, mut parameters)) = contract::find(method, &segments) else {
         return Route { operation: Operation::Unknown, parameters: Vec::new(), reference: None };
     };
@@ -89,6 +108,16 @@ pub fn route(method: &str, path: &str) -> Route {
     // Order Management calls the reference of a payment an order id.
     let reference = parameters.iter().find(|(name, _)| name == "reference" || name == "orderId");
     Route { operation, reference: reference.map(|(_, value)| value.clone()), parameters }
+}
+
+/// What browsers open stands in no document.
+fn page(method: &str, segments: &[&str]) -> Option<Operation> {
+    match (method, segments) {
+        ("GET", ["landing" | "landing.css"]) => Some(Operation::Landing),
+        ("POST", ["landing"]) => Some(Operation::Decide),
+        ("GET", ["qr-image"]) => Some(Operation::QrImage),
+        _ => None,
+    }
 }
 
 fn percent_decoded(segment: &str) -> String {

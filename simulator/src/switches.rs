@@ -46,6 +46,7 @@ switches! {
     LongLiving "long-living" ["refused" "allowed"] "may the sales unit set expiresAt? (5050)";
     EmptyDescription "empty-description" ["refused" "accepted"] "an empty paymentDescription, as an official sample has it";
     UnknownFields "unknown-fields" ["reject" "ignore"] "fields that no schema knows";
+    NativeRedirect "native-redirect-url" ["landing" "app"] "redirectUrl of NATIVE_REDIRECT: the landing page, or the app's own scheme";
     PartialCapture "partial-capture" ["allowed" "refused"] "some units must capture all at once (6140)";
     ModificationAmount "modification-amount" ["4040" "validation"] "a capture or refund of 0, or in another currency than the payment's";
     AdjustContentType "adjust-content-type" ["application/problem+json" "application/json"] "of a successful capture, cancel, refund";

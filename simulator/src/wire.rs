@@ -8,6 +8,8 @@ use serde_json::Value;
 pub struct Request {
     pub method: String,
     pub path: String,
+    /// What stands behind the question mark, as it was written.
+    pub query: String,
     pub headers: HeaderMap,
     pub body: Vec<u8>,
     /// Number of the TCP connection that it came by.
@@ -20,6 +22,12 @@ impl Request {
         let mut values = self.headers.get_all(name).iter().map(|v| String::from_utf8_lossy(v.as_bytes()));
         let first = values.next()?.into_owned();
         Some(values.fold(first, |all, next| format!("{all}, {next}")))
+    }
+
+    /// The first parameter of that name in the query.
+    pub fn parameter(&self, name: &str) -> Option<String> {
+        let mut pairs = form_urlencoded::parse(self.query.as_bytes());
+        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
 }
 

@@ -211,7 +211,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_described_once_and_every_schema_compiles() {
-        for operation in Operation::NAMED {
+        for operation in Operation::NAMED.into_iter().filter(|operation| !operation.is_page()) {
             let found: Vec<_> = CONTRACT.iter().filter(|described| described.operation == operation).collect();
             assert_eq!(found.len(), 1, "{operation}");
             let described = found[0];

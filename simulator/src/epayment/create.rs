@@ -5,10 +5,12 @@ use serde_json::{Map, Value};
 use super::Call;
 use crate::body::{self, Body};
 use crate::clock::{self, DAY, MINUTE};
-use crate::ledger::NewPayment;
+use crate::landing;
+use crate::ledger::{Details, NewPayment};
 use crate::order_management::ECOM;
 use crate::passenger::NOBODY;
 use crate::problem;
+use crate::qr::Picture;
 use crate::random;
 use crate::receipt_rules::receipt_issues;
 use crate::sim::Sim;
@@ -52,12 +54,11 @@ pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     }
 
     let redirect_token = (user_flow != "PUSH_MESSAGE").then(|| random::hex(&random::bytes::<16>()));
+    let picture = if user_flow == "QR" { picture(&value) } else { None };
     let redirect_url = redirect_token.as_ref().map(|token| match user_flow {
-        "NATIVE_REDIRECT" => format!("vipps://?token={token}"),
-        "QR" if text(&value, "/qrFormat/format") != Some("TEXT/TARGETURL") => {
-            format!("{}/qr-image?token={token}", sim.base_url)
-        }
-        _ => format!("{}/landing?token={token}", sim.base_url),
+        "NATIVE_REDIRECT" if sim.switches.is(Switch::NativeRedirect, "app") => format!("vipps://?token={token}"),
+        _ if picture.is_some() => landing::picture_address(&sim.base_url, token),
+        _ => landing::address(&sim.base_url, token),
     });
     if let Some(receipt) = value.get("receipt") {
         sim.receipts.put(&call.msn, ECOM, &reference, receipt.clone(), true);
@@ -73,6 +74,7 @@ pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
         metadata: value["metadata"].as_object().cloned(),
         redirect_url: redirect_url.clone(),
         redirect_token,
+        details: Details { return_url: text(&value, "/returnUrl").map(str::to_owned), minimum_age: age, picture },
         expires_at: text(&value, "/expiresAt").and_then(clock::parse_rfc3339),
         key: call.key().unwrap_or_default(),
         now: call.now,
@@ -97,6 +99,18 @@ pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
 
 fn text<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer)?.as_str()
+}
+
+/// Of a QR payment; `None` where the merchant wants to draw the code himself.
+fn picture(value: &Value) -> Option<Picture> {
+    match text(value, "/qrFormat/format") {
+        Some("TEXT/TARGETURL") => None,
+        Some("IMAGE/PNG") => {
+            let pixels = value["qrFormat"]["size"].as_u64().and_then(|size| u32::try_from(size).ok());
+            Some(Picture::Png(pixels.unwrap_or(Picture::DEFAULT_PIXELS)))
+        }
+        _ => Some(Picture::Svg),
+    }
 }
 
 type Rule = Result<(), (u16, &'static str)>;
@@ -189,7 +203,9 @@ fn is_safe_url(url: &str) -> bool {
     let well_formed = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
     let https = scheme.eq_ignore_ascii_case("https");
-    well_formed && !scheme.eq_ignore_ascii_case("http") && (!https || !rest.is_empty())
+    // A browser would run the last three as a program.
+    let refused = ["http", "javascript", "vbscript", "data"].iter().any(|bad| scheme.eq_ignore_ascii_case(bad));
+    well_formed && !refused && (!https || !rest.is_empty())
 }
 
 /// Who shall pay, as a phone number, where that is known.
@@ -227,7 +243,9 @@ mod tests {
         for good in ["https://example.com", "taxi-app://done", "https://localhost/a?b=c"] {
             assert!(is_safe_url(good), "{good}");
         }
-        for bad in ["http://example.com", "HTTP://example.com", "example.com", "", "://x", "https://"] {
+        for bad in
+            ["http://example.com", "HTTP://example.com", "example.com", "", "://x", "https://", "javascript://%0a1"]
+        {
             assert!(!is_safe_url(bad), "{bad}");
         }
     }

@@ -4,7 +4,7 @@ mod payment;
 
 use std::collections::{BTreeSet, HashMap};
 
-pub use payment::{Event, EventName, Money, NewPayment, Payment, Refusal, State};
+pub use payment::{Details, Event, EventName, Money, NewPayment, Payment, Refusal, State};
 
 use crate::passenger::{Passengers, Whom};
 
@@ -23,14 +23,25 @@ pub struct Ledger {
 impl Ledger {
     pub fn open(&mut self, new: NewPayment) {
         let mut payment = Payment::new(new);
-        if let Some(number) = &payment.phone {
-            let next = self.phones.len() + 1;
-            payment.phone_index = Some(*self.phones.entry(number.clone()).or_insert(next));
-        }
+        payment.phone_index = payment.phone.as_deref().map(|number| self.phone_index(number));
         let at = self.payments.len();
         self.index.insert((payment.msn.clone(), payment.reference.clone()), at);
         self.payments.push(payment);
         self.touched.push(at);
+    }
+
+    fn phone_index(&mut self, number: &str) -> usize {
+        let next = self.phones.len() + 1;
+        *self.phones.entry(number.to_owned()).or_insert(next)
+    }
+
+    /// Somebody has opened a payment that named no customer, and says who pays.
+    pub fn set_phone(&mut self, msn: &str, reference: &str, number: &str) {
+        let index = self.phone_index(number);
+        if let Some(payment) = self.get_mut(msn, reference) {
+            payment.phone = Some(number.to_owned());
+            payment.phone_index = Some(index);
+        }
     }
 
     fn find(&self, msn: &str, reference: &str) -> Option<usize> {
@@ -45,6 +56,11 @@ impl Ledger {
         let at = self.find(msn, reference)?;
         self.touched.push(at);
         self.payments.get_mut(at)
+    }
+
+    /// The payment that the token of a `redirectUrl` leads to.
+    pub fn opened_by(&self, token: &str) -> Option<&Payment> {
+        self.payments.iter().rev().find(|payment| payment.redirect_token.as_deref() == Some(token))
     }
 
     /// In the order in which they were created.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::{DAY, MINUTE};
 use crate::passenger::{Act, BadCard, Rule};
+use crate::qr::Picture;
 use crate::random;
 
 /// A request that nobody acts upon dies after ten minutes (knowledge base, time-outs).
@@ -95,6 +96,16 @@ fn refuse<T>(code: u16, detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { code, detail: detail.into() })
 }
 
+/// What a create says for the eyes of the customer, and where he goes.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    pub return_url: Option<String>,
+    /// In years.
+    pub minimum_age: Option<i64>,
+    /// Of the QR code, where the address of the payment is a picture.
+    pub picture: Option<Picture>,
+}
+
 #[derive(Clone, Debug)]
 pub struct NewPayment {
     pub msn: String,
@@ -109,6 +120,7 @@ pub struct NewPayment {
     pub metadata: Option<Map<String, Value>>,
     pub redirect_url: Option<String>,
     pub redirect_token: Option<String>,
+    pub details: Details,
     pub expires_at: Option<i64>,
     pub key: String,
     pub now: i64,
@@ -135,6 +147,7 @@ pub struct Payment {
     pub metadata: Option<Map<String, Value>>,
     pub redirect_url: Option<String>,
     pub redirect_token: Option<String>,
+    pub details: Details,
     pub created_at: i64,
     pub expires_at: i64,
     pub authorized_at: Option<i64>,
@@ -171,6 +184,7 @@ impl Payment {
             metadata: new.metadata,
             redirect_url: new.redirect_url,
             redirect_token: new.redirect_token,
+            details: new.details,
             created_at: new.now,
             expires_at: new.expires_at.unwrap_or(new.now + LIFE),
             authorized_at: None,
