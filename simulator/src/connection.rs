@@ -28,6 +28,7 @@ use crate::problem;
 use crate::pulse::Shared;
 use crate::server::Door;
 use crate::socket::{self, Ending, ResetFlag, Then};
+use crate::traffic::Meter;
 use crate::wire::{Answer, Request};
 
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -42,12 +43,14 @@ pub struct Connection {
     pub shared: Arc<Shared>,
     /// By this a request takes the socket away from the HTTP server, for a fault below HTTP.
     pub ending: mpsc::UnboundedSender<Ending>,
+    pub meter: Meter,
 }
 
 pub async fn serve<S>(io: S, reset: ResetFlag, connection: Connection, mut endings: mpsc::UnboundedReceiver<Ending>)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let io = connection.meter.watch(io);
     let service = service_fn(move |request| respond(connection.clone(), request));
     let mut http = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -75,6 +78,7 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 pub type Reply = Result<Response<Body>, Infallible>;
 
 async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> Reply {
+    connection.meter.begin();
     let (head, body) = request.into_parts();
     let path = head.uri.path().to_owned();
     let query = head.uri.query().unwrap_or_default().to_owned();
@@ -96,6 +100,9 @@ async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> R
         Ok(Err(BodyError::Broken)) | Err(_) => return connection.take(Then::Close).await,
     };
     let request = Request { method, path, query, headers: head.headers, body, connection: connection.number };
+    if is_page || is_control {
+        connection.meter.forget();
+    }
     if is_page {
         return Ok(connection.response(page::answer(&request)));
     }

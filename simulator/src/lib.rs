@@ -16,6 +16,7 @@ pub mod server;
 pub mod settings;
 pub mod temp;
 
+mod audit;
 mod body;
 mod connection;
 mod contract;
@@ -47,8 +48,10 @@ mod route;
 mod sim;
 mod socket;
 mod switches;
+mod tally;
 mod tls;
 mod token;
+mod traffic;
 mod wire;
 
 pub use server::{Simulator, StartError};

@@ -1,6 +1,7 @@
 //! The one place where fault rules meet the servers.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time;
@@ -9,6 +10,7 @@ use crate::connection::{Connection, Reply};
 use crate::exchange::{self, Noted};
 use crate::faults::Action;
 use crate::socket::{self, Ending, Place, Then};
+use crate::traffic::Traffic;
 use crate::wire::{Answer, Request};
 
 impl Connection {
@@ -19,8 +21,12 @@ impl Connection {
     }
 
     fn log(&self, noted: &Noted, status: Option<u16>) {
+        self.log_with(noted, status, self.meter.current());
+    }
+
+    fn log_with(&self, noted: &Noted, status: Option<u16>, traffic: Arc<Traffic>) {
         self.shared.change(|sim| {
-            sim.log.end(noted.n, status);
+            sim.log.end(noted.n, status, traffic);
             if sim.settings.verbose {
                 eprintln!("{}", sim.log.line(noted.n));
             }
@@ -114,7 +120,8 @@ impl Connection {
                 let second = self.act(&request, &again);
                 let (unheard, heard, answer) =
                     if second_answers { (&noted, &again, second) } else { (&again, &noted, first) };
-                self.log(unheard, None);
+                // Its bytes came over the wire once.
+                self.log_with(unheard, None, Arc::default());
                 self.send(heard, answer)
             }
             Action::RevokeToken => {

@@ -97,24 +97,9 @@ mod tests {
 
     fn open(sim: &mut Sim, reference: &str, rule: &str) {
         sim.ledger.open(NewPayment {
-            msn: MSN.to_owned(),
-            reference: reference.to_owned(),
-            currency: "NOK".to_owned(),
-            amount: 100,
-            phone: None,
-            user_flow: "PUSH_MESSAGE".to_owned(),
-            method: "WALLET".to_owned(),
-            description: None,
-            scope_requested: false,
-            metadata: None,
-            redirect_url: None,
-            redirect_token: None,
-            details: crate::ledger::Details::default(),
-            expires_at: None,
-            key: "key".to_owned(),
             now: sim.clock.now(),
-            psp_reference: "1000000000".into(),
             rule: Rule::parse(rule).expect("a rule"),
+            ..NewPayment::sample(reference)
         });
     }
 

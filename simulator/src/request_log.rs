@@ -1,6 +1,7 @@
 //! Every request to the servers since the start or the last reset, masked.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -8,6 +9,8 @@ use crate::json;
 use crate::mask;
 use crate::random;
 use crate::route::Operation;
+use crate::tally::{Tallies, add};
+use crate::traffic::Traffic;
 use crate::wire::Request;
 
 const KEPT: usize = 10_000;
@@ -32,29 +35,39 @@ struct Entry {
     ended: bool,
     acted: bool,
     fault: Option<&'static str>,
+    traffic: Arc<Traffic>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub struct RequestLog {
     entries: VecDeque<Entry>,
     last: u64,
+    pub tallies: Tallies,
 }
+
+/// For each reference, bytes in and bytes out.
+pub type Bytes<'a> = HashMap<&'a str, (u64, u64)>;
 
 impl RequestLog {
     /// Notes a request before anything is done with it; the number finds it again.
     pub fn begin(&mut self, request: &Request, operation: Operation, reference: Option<&str>, at: i64) -> u64 {
         self.last += 1;
         if self.entries.len() == KEPT {
-            self.entries.pop_front();
+            if let Some(oldest) = self.entries.pop_front() {
+                self.tallies.gone(oldest.reference.as_deref(), oldest.traffic.bytes());
+            }
         }
+        let reference = reference.map(|text| text.chars().take(200).collect::<String>());
+        let idempotency_key = request.header("idempotency-key");
+        self.tallies.begin(operation, reference.as_deref(), idempotency_key.as_deref(), &request.body);
         self.entries.push_back(Entry {
             n: self.last,
             at,
             operation,
             method: request.method.clone(),
             path: request.path.chars().take(2_000).collect(),
-            reference: reference.map(|text| text.chars().take(200).collect()),
-            idempotency_key: request.header("idempotency-key"),
+            reference,
+            idempotency_key,
             headers: mask::headers(&request.headers),
             body: masked_body(request),
             body_sha256: random::sha256_hex(&request.body),
@@ -63,6 +76,7 @@ impl RequestLog {
             ended: false,
             acted: false,
             fault: None,
+            traffic: Arc::default(),
         });
         self.last
     }
@@ -79,17 +93,36 @@ impl RequestLog {
     }
 
     /// `status` is what went out, `None` where no answer did.
-    pub fn end(&mut self, n: u64, status: Option<u16>) {
+    pub fn end(&mut self, n: u64, status: Option<u16>, traffic: Arc<Traffic>) {
         if let Some(entry) = self.entry(n) {
             entry.status = status;
             entry.ended = true;
+            entry.traffic = traffic;
         }
     }
 
     pub fn acted(&mut self, n: u64) {
-        if let Some(entry) = self.entry(n) {
-            entry.acted = true;
+        let Some(entry) = self.entry(n) else { return };
+        entry.acted = true;
+        let (operation, reference) = (entry.operation, entry.reference.clone());
+        self.tallies.acted(operation, reference.as_deref());
+    }
+
+    /// Of all requests.
+    pub fn bytes(&self) -> (u64, u64) {
+        let mut sum = self.tallies.bytes_gone();
+        self.entries.iter().for_each(|entry| add(&mut sum, entry.traffic.bytes()));
+        sum
+    }
+
+    pub fn bytes_by_reference(&self) -> Bytes<'_> {
+        let mut out = Bytes::new();
+        for entry in &self.entries {
+            let Some(reference) = &entry.reference else { continue };
+            let sum = out.entry(reference).or_insert_with(|| self.tallies.of(reference).bytes_gone());
+            add(sum, entry.traffic.bytes());
         }
+        out
     }
 
     /// One line for `--verbose`.
@@ -148,6 +181,7 @@ impl RequestLog {
 }
 
 fn whole(entry: &Entry) -> Value {
+    let (bytes_in, bytes_out) = entry.traffic.bytes();
     json!({
         "n": entry.n,
         "at": entry.at,
@@ -163,6 +197,8 @@ fn whole(entry: &Entry) -> Value {
         "acted": entry.acted,
         "fault": entry.fault,
         "connection": entry.connection,
+        "bytes_in": bytes_in,
+        "bytes_out": bytes_out,
     })
 }
 

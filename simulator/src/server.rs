@@ -19,6 +19,7 @@ use crate::settings::Settings;
 use crate::sim::Sim;
 use crate::socket::Socket;
 use crate::tls::Tls;
+use crate::traffic::Meter;
 
 /// A running simulator; dropping it stops it.
 pub struct Simulator {
@@ -132,7 +133,7 @@ async fn accept(listener: TcpListener, gate: Option<Arc<Gate>>, shared: Arc<Shar
         tokio::spawn(async move {
             let (ending, endings) = mpsc::unbounded_channel();
             let door = if gate.is_some() { Door::Api } else { Door::Control };
-            let connection = Connection { door, number, shared, ending };
+            let connection = Connection { door, number, shared, ending, meter: Meter::default() };
             match gate {
                 None => serve(io, reset, connection, endings).await,
                 Some(gate) => gate.pass(io, reset, connection, endings).await,

@@ -1,5 +1,6 @@
 //! The control API under `/_sim/`: what a test says to the simulator, and what it asks it. No authentication.
 
+mod assert;
 mod clock;
 mod faults;
 mod input;
@@ -33,8 +34,12 @@ pub fn handle(sim: &mut Sim, request: &Request) -> Answer {
     if let Some(text) = request.path.strip_prefix("/_sim/openapi/").and_then(document) {
         return Answer::text(200, "application/json", text);
     }
-    match answer(sim, request) {
-        Ok(value) => Answer::json(200, &value),
+    let answer = match (request.method.as_str(), request.path.as_str()) {
+        ("POST", "/_sim/assert") => Input::read(&request.body).and_then(|input| assert::answer(sim, &input)),
+        _ => answer(sim, request).map(|value| Answer::json(200, &value)),
+    };
+    match answer {
+        Ok(answer) => answer,
         Err(Refused(status, text)) => Answer::json(status, &json!({"error": text})),
     }
 }

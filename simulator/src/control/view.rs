@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::ledger::{EventName, Payment};
+use crate::audit::{self, Books, FIGURES, Figure};
+use crate::ledger::EventName;
 use crate::mask;
 use crate::order_management::ECOM;
 use crate::sim::Sim;
@@ -15,18 +16,21 @@ pub fn health(sim: &Sim) -> Value {
 
 pub fn ledger(sim: &Sim) -> Value {
     let requests = sim.log.by_reference();
-    let payments: Vec<Value> = sim.ledger.all().iter().map(|payment| show(sim, payment, &requests)).collect();
-    json!({"now": sim.clock.now(), "payments": payments})
+    let books = audit::books(sim, None);
+    let payments: Vec<Value> = books.iter().map(|books| show(sim, books, &requests)).collect();
+    let total = |(name, figure): Figure| (name.to_owned(), Value::from(audit::total(name, figure, &books, &sim.log)));
+    let totals: Map<String, Value> = FIGURES.into_iter().map(total).collect();
+    json!({"now": sim.clock.now(), "totals": totals, "payments": payments})
 }
 
 /// By reference: of the present sales unit if it has one, else of any.
 pub fn one(sim: &Sim, reference: &str) -> Option<Value> {
-    let own = sim.ledger.get(&sim.credentials.msn, reference);
-    let payment = own.or_else(|| sim.ledger.all().iter().find(|p| p.reference == reference))?;
-    Some(show(sim, payment, &sim.log.by_reference()))
+    let books = audit::books(sim, Some(reference));
+    Some(show(sim, books.first()?, &sim.log.by_reference()))
 }
 
-fn show(sim: &Sim, payment: &Payment, requests: &HashMap<&str, Vec<Value>>) -> Value {
+fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value {
+    let payment = books.payment;
     let money = payment.money();
     let moved = |names: &[EventName]| -> Vec<Value> {
         (payment.events.iter())
@@ -49,6 +53,7 @@ fn show(sim: &Sim, payment: &Payment, requests: &HashMap<&str, Vec<Value>>) -> V
         "captured": money.captured,
         "cancelled": money.cancelled,
         "refunded": money.refunded,
+        "reserved": payment.remaining(),
         "phone_masked": phone_masked,
         "user_flow": payment.user_flow,
         "created_at": payment.created_at,
@@ -61,6 +66,8 @@ fn show(sim: &Sim, payment: &Payment, requests: &HashMap<&str, Vec<Value>>) -> V
         "refunds": refunds,
         "cancels": cancels,
         "receipt": receipt,
+        "bytes_in": books.bytes.0,
+        "bytes_out": books.bytes.1,
         // Exactly one push is sent for a payment, and no reminder.
         "pushes": i32::from(payment.user_flow == "PUSH_MESSAGE"),
         "requests": requests.get(payment.reference.as_str()).cloned().unwrap_or_default(),

@@ -63,6 +63,11 @@ impl Ledger {
         self.payments.iter().rev().find(|payment| payment.redirect_token.as_deref() == Some(token))
     }
 
+    /// Of a sales unit if it has one of this reference, else of any.
+    pub fn named(&self, msn: &str, reference: &str) -> Option<&Payment> {
+        self.get(msn, reference).or_else(|| self.payments.iter().find(|payment| payment.reference == reference))
+    }
+
     /// In the order in which they were created.
     pub fn all(&self) -> &[Payment] {
         &self.payments

@@ -129,6 +129,32 @@ pub struct NewPayment {
     pub psp_reference: String,
 }
 
+#[cfg(test)]
+impl NewPayment {
+    pub fn sample(reference: &str) -> NewPayment {
+        NewPayment {
+            msn: "123456".to_owned(),
+            reference: reference.to_owned(),
+            currency: "NOK".to_owned(),
+            amount: 100,
+            phone: None,
+            user_flow: "PUSH_MESSAGE".to_owned(),
+            method: "WALLET".to_owned(),
+            description: None,
+            scope_requested: false,
+            metadata: None,
+            redirect_url: None,
+            redirect_token: None,
+            details: super::Details::default(),
+            expires_at: None,
+            key: "key".to_owned(),
+            now: 0,
+            rule: crate::passenger::NOBODY,
+            psp_reference: random::uuid(),
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Payment {
     pub msn: String,
@@ -216,7 +242,8 @@ impl Payment {
         money
     }
 
-    fn remaining(&self) -> i64 {
+    /// Reserved, and neither captured nor released.
+    pub fn remaining(&self) -> i64 {
         let money = self.money();
         money.authorized - money.captured - money.cancelled
     }

@@ -91,6 +91,11 @@ impl Call<'_> {
         self
     }
 
+    /// Bytes on the wire, head and body.
+    pub fn length(&self) -> usize {
+        self.bytes().len()
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut out = format!("{} {} HTTP/1.1\r\nHost: simulator\r\nConnection: close\r\n", self.method, self.path);
         for (name, value) in &self.headers {

@@ -1,5 +1,6 @@
 //! The simulator from outside: over real sockets, in this process, on free ports, without waiting.
 
+mod audit;
 mod bench;
 mod cancel;
 mod codes;
