@@ -86,6 +86,15 @@ test-abi: lib simulator
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" CXX="$(CXX)" \
 	  sh tools/stage.sh "c abi tests" $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --tests
 
+# Whole rides and lost answers once more under each reading of what the published sources leave open.
+PRESETS := other lagging strict lenient
+.PHONY: test-presets
+test-presets: lib simulator
+	@for preset in $(PRESETS); do \
+	  VPMETER_PRESET=$$preset VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" \
+	    CXX="$(CXX)" sh tools/stage.sh "rides, preset $$preset" \
+	    $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- rides:: lost_answers:: || exit 1; done
+
 test-python: examples simulator
 	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
 	  sh tools/stage.sh "simulator's python class" $(PYTHON) -W error::ResourceWarning tests/python/simulator.py

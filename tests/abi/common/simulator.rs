@@ -23,6 +23,8 @@ pub struct Simulator {
 impl Simulator {
     pub fn start(arguments: &[&str]) -> Simulator {
         let program = places::simulator();
+        // Which reading of the open points this run is under; a test's own switches come later and win.
+        let preset = std::env::var("VPMETER_PRESET").unwrap_or_else(|_| "default".to_owned());
         let mut child = Command::new(&program)
             .args([
                 "--port",
@@ -30,6 +32,8 @@ impl Simulator {
                 "--exit-with-parent",
                 "--check-answers",
                 "crash",
+                "--preset",
+                &preset,
             ])
             .args(arguments)
             .stdin(Stdio::piped())
