@@ -102,6 +102,16 @@ impl Clock {
         self.speed = speed.clamp(*SPEEDS.start(), *SPEEDS.end());
     }
 
+    /// For a copy that is kept: what it shows now is what it will show when it is taken up again.
+    pub fn hold(&mut self) {
+        self.turn();
+    }
+
+    /// Goes on from where it was held.
+    pub fn release(&mut self) {
+        self.real_us = self.real_us();
+    }
+
     /// Real time until the clock will show a moment, if nobody moves it meanwhile; `None` while it stands still before it.
     pub fn real_wait_until(&self, moment: i64) -> Option<Duration> {
         let left_us = moment.saturating_mul(1_000) - self.now_us();

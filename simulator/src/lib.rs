@@ -46,6 +46,7 @@ mod receipt_rules;
 mod request_log;
 mod route;
 mod sim;
+mod snapshots;
 mod socket;
 mod switches;
 mod tally;

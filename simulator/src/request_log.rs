@@ -82,8 +82,17 @@ impl RequestLog {
     }
 
     fn entry(&mut self, n: u64) -> Option<&mut Entry> {
-        let first = self.entries.front()?.n;
-        self.entries.get_mut(usize::try_from(n.checked_sub(first)?).ok()?)
+        let at = self.entries.binary_search_by_key(&n, |entry| entry.n).ok()?;
+        self.entries.get_mut(at)
+    }
+
+    pub fn last_number(&self) -> u64 {
+        self.last
+    }
+
+    /// Later requests have higher numbers than this.
+    pub fn number_from(&mut self, last: u64) {
+        self.last = self.last.max(last);
     }
 
     pub fn fault(&mut self, n: u64, name: &'static str) {
@@ -141,7 +150,8 @@ impl RequestLog {
 
     pub fn one(&self, n: &str) -> Option<Value> {
         let n: u64 = n.parse().ok()?;
-        self.entries.get(usize::try_from(n.checked_sub(self.entries.front()?.n)?).ok()?).map(whole)
+        let at = self.entries.binary_search_by_key(&n, |entry| entry.n).ok()?;
+        self.entries.get(at).map(whole)
     }
 
     /// The last of them, in short form.

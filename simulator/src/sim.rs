@@ -11,6 +11,7 @@ use crate::passenger::Passengers;
 use crate::rate_limit::RateLimits;
 use crate::request_log::RequestLog;
 use crate::settings::{Credentials, Settings};
+use crate::snapshots::Snapshots;
 use crate::switches::Switches;
 use crate::token::Tokens;
 
@@ -33,6 +34,7 @@ pub struct Sim {
     pub receipts: Receipts,
     pub log: RequestLog,
     pub answers_not_as_described: u64,
+    pub snapshots: Snapshots,
 }
 
 impl Sim {
@@ -56,6 +58,7 @@ impl Sim {
             receipts: Receipts::default(),
             log: RequestLog::default(),
             answers_not_as_described: 0,
+            snapshots: Snapshots::default(),
             settings,
         }
     }
@@ -71,9 +74,8 @@ impl Sim {
         self.ledger.next_due()
     }
 
-    /// Everything back to the command line; time too.
+    /// Everything back to the command line; time too. Snapshots stay.
     pub fn reset(&mut self) {
-        let base_url = std::mem::take(&mut self.base_url);
-        *self = Sim { base_url, ..Sim::new(self.settings.clone()) };
+        self.replace(Sim::new(self.settings.clone()));
     }
 }

@@ -5,6 +5,7 @@ mod clock;
 mod faults;
 mod input;
 mod page;
+mod snapshots;
 mod switches;
 mod view;
 
@@ -84,6 +85,10 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
         ("DELETE", ["faults", id]) => faults::clear(sim, id),
         ("POST", ["tokens", "revoke"]) => Ok(json!({"revoked": sim.tokens.revoke_all()})),
         ("POST", ["credentials"]) => credentials(sim, &Input::read(body)?),
+        ("GET", ["snapshots"]) => Ok(snapshots::list(sim)),
+        ("POST", ["snapshots", name]) => snapshots::save(sim, name),
+        ("POST", ["snapshots", name, "restore"]) => snapshots::restore(sim, name),
+        ("DELETE", ["snapshots", name]) => snapshots::delete(sim, name),
         ("POST", ["reset"]) => {
             sim.reset();
             Ok(json!({"ok": true}))

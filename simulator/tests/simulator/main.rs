@@ -19,6 +19,7 @@ mod page;
 mod passenger;
 mod qr;
 mod ride;
+mod snapshots;
 mod strict;
 mod switches;
 mod time;

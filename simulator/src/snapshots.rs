@@ -1,0 +1,61 @@
+//! The state of the servers under a name, to come back to.
+//!
+//! A snapshot is the whole of [`Sim`] but for what belongs to the process: the other snapshots, what is being
+//! recorded, and the requests that are on their way. Restored, the clock shows the moment of the snapshot and goes on
+//! from there; everything that ages goes back with it, so nothing inside sees time run backward.
+
+use std::collections::BTreeMap;
+
+use crate::sim::Sim;
+
+/// Each is a copy of everything, so they are not kept without bound.
+const MOST: usize = 100;
+
+#[derive(Clone, Debug, Default)]
+pub struct Snapshots(BTreeMap<String, Sim>);
+
+impl Snapshots {
+    pub fn names(&self) -> impl Iterator<Item = (&String, &Sim)> {
+        self.0.iter()
+    }
+
+    /// Was there one?
+    pub fn remove(&mut self, name: &str) -> bool {
+        self.0.remove(name).is_some()
+    }
+}
+
+impl Sim {
+    /// One of the same name is replaced. False if there are too many.
+    pub fn save(&mut self, name: &str) -> bool {
+        if self.snapshots.0.len() >= MOST && !self.snapshots.0.contains_key(name) {
+            return false;
+        }
+        // A copy of the others inside of it would double with each.
+        let others = std::mem::take(&mut self.snapshots);
+        let mut copy = self.clone();
+        copy.clock.hold();
+        self.snapshots = others;
+        self.snapshots.0.insert(name.to_owned(), copy);
+        true
+    }
+
+    /// False if there is none.
+    pub fn restore(&mut self, name: &str) -> bool {
+        let Some(saved) = self.snapshots.0.get(name) else { return false };
+        let mut restored = saved.clone();
+        restored.clock.release();
+        self.replace(restored);
+        true
+    }
+
+    /// Another state takes the place of this one, in the same process.
+    pub fn replace(&mut self, mut other: Sim) {
+        other.base_url = std::mem::take(&mut self.base_url);
+        other.snapshots = std::mem::take(&mut self.snapshots);
+        other.running = std::mem::take(&mut self.running);
+        // Requests on their way must not be taken for later ones.
+        other.log.number_from(self.log.last_number());
+        *self = other;
+    }
+}
