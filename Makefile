@@ -4,6 +4,7 @@
 #   make install   the same into DESTDIR/PREFIX
 #   make header    include/vpmeter.h from the Rust sources
 #   make size      stripped sizes, and the memory of examples-c/minimal.c after its ride
+#   make bench-simulator   requests a second, latencies and start times of the simulator
 #   make crash-matrix   kills the library in every moment of a ride; writes docs/crash-matrix.md
 #   make histories, make mutants   random histories of a payment; the library broken on purpose
 #   make clean
@@ -25,7 +26,7 @@ SIMULATOR := simulator/target/debug/vp-simulator
 # What a static link needs beside the archive; `tests/abi/libraries.rs` compares it with what rustc says.
 STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
 CFLAGS_STRICT := -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
-EXAMPLES := minimal taximeter
+EXAMPLES := minimal taximeter with_simulator
 
 .PHONY: all lib header install examples simulator demo test test-rust test-simulator test-abi test-python lint size clean
 
@@ -58,7 +59,8 @@ install: lib
 
 examples: lib
 	@for program in $(EXAMPLES); do \
-	  $(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include examples-c/$$program.c -o $(BUILD)/$$program \
+	  case $$program in with_*) more="examples-c/$${program#with_}.c" ;; *) more= ;; esac; \
+	  $(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include examples-c/$$program.c $$more -o $(BUILD)/$$program \
 	    -L$(BUILD) -lvpmeter -Wl,-rpath,'$$ORIGIN' || exit 1; done
 
 # Not part of the product: built for a quick start, not for speed.
@@ -70,7 +72,7 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-test: lint test-rust test-simulator test-abi test-python test-crash
+test: lint test-rust test-simulator test-abi test-python test-crash test-clients
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
@@ -105,6 +107,16 @@ test-python: examples simulator
 
 size: examples simulator
 	@$(PYTHON) tools/size.py --build $(BUILD) --simulator $(SIMULATOR)
+
+# How much the simulator bears, and how soon it is there. Figures of this machine, so no test.
+.PHONY: bench-simulator
+bench-simulator: | toolchain
+	@cd simulator && $(CARGO) bench $(CARGO_FLAGS) -q --bench load
+
+# What others have published for these APIs; from the npm registry, in fixed versions.
+.PHONY: test-clients
+test-clients: simulator
+	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" sh tools/stage.sh "published clients" $(PYTHON) tests/clients/run.py
 
 # A meter that is going to be killed, and what kills it: all of it, or a part for every day.
 .PHONY: crash-meter crash-matrix test-crash

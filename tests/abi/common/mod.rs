@@ -12,7 +12,7 @@ pub use compile::{
     compile_object, compile_program, driver, file_text, pkg_config, strict, tool, Link, Tool,
 };
 pub use driver::{encode, Driver, Reply};
-pub use places::{lib_dir, root, Scratch};
+pub use places::{lib_dir, root, simulator, Scratch};
 pub use simulator::sent;
 
 /// Waits in real time until `done`; for what another process does. Panics with `what` after ten seconds.
