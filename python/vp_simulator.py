@@ -5,7 +5,7 @@
     with Simulator("--tls", "--passenger", "manual") as servers:
         meter.ride(servers.url, servers.ca_file, reference="ride-0001")
         servers.approve("ride-0001")
-        assert servers.ledger("ride-0001")["captured"] == 24900
+        servers.check("ride-0001", captured_exactly_once=True, captured=24900)
 
 With pytest, a line `pytest_plugins = ["vp_simulator"]` in conftest.py gives each test that asks for the fixture
 `vp_simulator` servers of its own; `@pytest.mark.vp_simulator("--tls")` starts them with arguments.
@@ -181,6 +181,17 @@ class Simulator:
             if error.status == 404:
                 return None
             raise
+
+    def check(self, reference=None, **checks):
+        """AssertionError unless all of this is true of the books, of one payment or of all: captured_exactly_once=True,
+        captured=24900 and whatever else the simulator's README names."""
+        about = {} if reference is None else {"reference": reference}
+        try:
+            return self.ask("POST", "assert", {**about, **checks})
+        except ControlError as error:
+            if error.status != 409:
+                raise
+            raise AssertionError(str(error)) from None
 
     def requests(self, operation=None, reference=None):
         """What was asked for, oldest first; of one operation, of one payment, or all."""

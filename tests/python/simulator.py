@@ -124,6 +124,11 @@ class Steering(unittest.TestCase):
         self.assertEqual([page[name] for name in ("captured", "refunded", "cancelled")], [20000, 500, 4900])
         self.assertEqual([p["reference"] for p in sim.ledger()], ["ride-0001"])
         self.assertIsNone(sim.ledger("ride-0002"))
+        sim.check("ride-0001", captured_exactly_once=True, captured=20000)
+        with self.assertRaisesRegex(AssertionError, "captured"):
+            sim.check(captured=24900)
+        with self.assertRaisesRegex(ControlError, "404"):
+            sim.check("ride-0002", captured=0)
         self.assertEqual([r["operation"] for r in sim.requests()], ["token", "create"])
         self.assertEqual(len(sim.requests("create", "ride-0001")), 1)
         sim.reset()
