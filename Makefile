@@ -72,7 +72,11 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-test: lint test-rust test-simulator test-abi test-python test-crash test-clients
+<<<<<<< HEAD
+test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-schema
+=======
+test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-schema
+>>>>>>> fcf571b (Let a schema-driven tester loose on the simulator)
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
@@ -96,6 +100,13 @@ test-presets: lib simulator
 	  VPMETER_PRESET=$$preset VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" \
 	    CXX="$(CXX)" sh tools/stage.sh "rides, preset $$preset" \
 	    $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- rides:: lost_answers:: || exit 1; done
+
+# The simulator against its own OpenAPI documents, and against the published ones where they are at hand.
+.PHONY: test-schema
+test-schema: simulator
+	@sh tools/stage.sh "packages for the schema tests" sh tools/venv.sh $(PYTHON) tests/schema/requirements.txt $(BUILD)/venv-schema
+	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" sh tools/stage.sh "schema tests" $(BUILD)/venv-schema/bin/python tests/schema/own.py
+	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" sh tools/stage.sh "published schemas" $(BUILD)/venv-schema/bin/python tests/schema/published.py
 
 test-python: examples simulator
 	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
