@@ -72,11 +72,7 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-<<<<<<< HEAD
-test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-schema
-=======
-test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-schema
->>>>>>> fcf571b (Let a schema-driven tester loose on the simulator)
+test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-clients test-schema
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
