@@ -169,7 +169,7 @@ Where
   --tls                 serve HTTPS with a throw-away authority made at start
   --ca-out PATH         where its certificate is written (a fresh temporary directory, removed at the end)
   Only 127.0.0.1 is served. The first line on stdout is JSON:
-  {{\"ready\":true,\"url\":…,\"control\":…,\"ca_file\":… or null,\"pid\":…}}
+  {{\"ready\":true,\"url\":…,\"control\":…,\"ca_file\":… or null,\"phone\":…,\"pid\":…}}
 
 Who may call
   --msn N               merchant serial number (123456)

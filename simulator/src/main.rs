@@ -71,6 +71,7 @@ fn run(options: Options) -> Result<(), String> {
         "url": simulator.url,
         "control": simulator.control_url,
         "ca_file": ca_file,
+        "phone": format!("{}/phone", simulator.control_url),
         "pid": std::process::id(),
     });
     let mut stdout = io::stdout();

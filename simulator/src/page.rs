@@ -28,7 +28,14 @@ files! {
     "/phone" HTML "phone.html";
     "/phone/page.css" CSS "page.css";
     "/phone/icon.svg" SVG "icon.svg";
+    "/phone/phone.css" CSS "phone.css";
     "/phone/main.js" SCRIPT "main.js";
+    "/phone/dom.js" SCRIPT "dom.js";
+    "/phone/operator.js" SCRIPT "operator.js";
+    "/phone/phone.js" SCRIPT "phone.js";
+    "/phone/receipt.js" SCRIPT "receipt.js";
+    "/phone/servers.js" SCRIPT "servers.js";
+    "/phone/words.js" SCRIPT "words.js";
 }
 
 pub fn has(path: &str) -> bool {

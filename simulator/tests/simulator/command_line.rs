@@ -68,6 +68,8 @@ fn tls_with_an_authority_that_goes_at_the_end() {
     let ca_file = PathBuf::from(running.text("ca_file"));
     assert!(running.text("url").starts_with("https://127.0.0.1:"));
     assert_eq!(running.ready["pid"], running.child.id());
+    let phone = format!("{}/phone", running.ready["control"].as_str().expect("a URL"));
+    assert_eq!(running.ready["phone"], phone);
     for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
         let pem = fs::read_to_string(&ca_file).expect("PEM");
         assert_eq!(health(&mut tls::client(running.text("url"), &pem, version))["ok"], true);
