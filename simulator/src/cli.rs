@@ -185,7 +185,8 @@ Who may call
 What happens
   --passenger RULE      what a passenger does (approve-after=3s); one of
                         approve, approve-after=D, decline, decline-after=D, ignore, manual, approve-on-cancel,
-                        no-user, push-not-allowed, card-refused, insufficient-funds; the last two may have -after=D
+                        no-user, push-not-allowed, or a card that fails: card-refused, insufficient-funds and others,
+                        also with -after=D
                         and, behind a comma, then-approve-after=D; with busy-from=D and a comma before a rule cancels
                         are refused from then on
   --preset NAME         a set of switches; sets every switch, so that a --switch after it wins

@@ -15,9 +15,13 @@ pub fn authenticate(sim: &Sim, request: &Request, shape: &Shape) -> Result<(), A
     subscription_key(sim, request)?;
     // The scheme is spelled exactly so: `bearer` was seen to be rejected.
     let authorization = request.header("authorization").unwrap_or_default();
-    let token = authorization.strip_prefix("Bearer ").ok_or_else(problem::unauthorized)?;
-    if !sim.tokens.is_valid(token, sim.clock.now()) {
-        return Err(problem::unauthorized());
+    let token = authorization.strip_prefix("Bearer ");
+    if !token.is_some_and(|token| sim.tokens.is_valid(token, sim.clock.now())) {
+        return Err(match sim.switches.get(Switch::Unauthorized) {
+            "generic" => problem::something_went_wrong(),
+            "empty" => Answer::empty(401),
+            _ => problem::unauthorized(),
+        });
     }
     let other = request.header(MSN).filter(|msn| *msn != sim.credentials.msn);
     if other.is_some_and(|msn| is_merchant_serial_number(&msn)) {
@@ -33,7 +37,12 @@ pub fn authenticate(sim: &Sim, request: &Request, shape: &Shape) -> Result<(), A
 pub fn subscription_key(sim: &Sim, request: &Request) -> Result<(), Answer> {
     match request.header("ocp-apim-subscription-key") {
         None => Err(problem::subscription_key_missing()),
-        Some(key) if key != sim.credentials.subscription_key => Err(problem::subscription_key_wrong()),
+        Some(key) if key != sim.credentials.subscription_key => {
+            Err(match sim.switches.is(Switch::WrongSubscription, "not-found") {
+                true => problem::subscription_not_found(),
+                false => problem::subscription_key_wrong(),
+            })
+        }
         Some(_) => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use crate::clock;
+use crate::random;
 
 /// Numbers with a fixed character, so that a ride can be scripted by what the driver types.
 pub const WELL_KNOWN: [(&str, &str, &str); 6] = [
@@ -41,15 +42,53 @@ pub enum Act {
 pub enum BadCard {
     Refused,
     InsufficientFunds,
+    SuspectedFraud,
+    WithdrawalLimit,
+    Expired,
+    Invalid,
+    /// 3-D Secure.
+    SecureDenied,
+    /// Strong customer authentication.
+    IdentificationRequired,
+    /// There is none in the app.
+    Missing,
 }
 
 impl BadCard {
-    pub const ALL: [BadCard; 2] = [BadCard::Refused, BadCard::InsufficientFunds];
+    pub const ALL: [BadCard; 9] = [
+        BadCard::Refused,
+        BadCard::InsufficientFunds,
+        BadCard::SuspectedFraud,
+        BadCard::WithdrawalLimit,
+        BadCard::Expired,
+        BadCard::Invalid,
+        BadCard::SecureDenied,
+        BadCard::IdentificationRequired,
+        BadCard::Missing,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             BadCard::Refused => "card-refused",
             BadCard::InsufficientFunds => "insufficient-funds",
+            BadCard::SuspectedFraud => "suspected-fraud",
+            BadCard::WithdrawalLimit => "withdrawal-limit",
+            BadCard::Expired => "card-expired",
+            BadCard::Invalid => "card-invalid",
+            BadCard::SecureDenied => "3ds-denied",
+            BadCard::IdentificationRequired => "identification-required",
+            BadCard::Missing => "no-card",
+        }
+    }
+
+    /// The number of the error with which force approve speaks of it (error table, 10010 to 10070).
+    pub fn code(self) -> u16 {
+        match self {
+            BadCard::IdentificationRequired => 10030,
+            BadCard::Expired | BadCard::Invalid => 10040,
+            BadCard::Missing => 10050,
+            BadCard::WithdrawalLimit => 10070,
+            BadCard::Refused | BadCard::InsufficientFunds | BadCard::SuspectedFraud | BadCard::SecureDenied => 10010,
         }
     }
 
@@ -75,9 +114,9 @@ impl Rule {
         Rule::read(text).ok_or_else(|| {
             format!(
                 "passenger rule \"{text}\" is none of approve, approve-after=3s, decline, decline-after=2s, ignore, \
-                 manual, approve-on-cancel, no-user, push-not-allowed, card-refused, card-refused-after=2s, \
-                 insufficient-funds, insufficient-funds-after=2s; before it there may be busy-from=1s and a comma, \
-                 after a failing card a comma and then-approve-after=5s"
+                 manual, approve-on-cancel, no-user, push-not-allowed, {}, the last with -after=2s if need be; before \
+                 it there may be busy-from=1s and a comma, after a failing card a comma and then-approve-after=5s",
+                BadCard::ALL.map(BadCard::name).join(", ")
             )
         })
     }
@@ -155,6 +194,8 @@ pub struct Passengers {
     default: Rule,
     by_phone: HashMap<String, Rule>,
     by_reference: HashMap<String, Rule>,
+    /// Who has checked in by a QR code, by the token that the merchant got for him.
+    checked_in: HashMap<String, String>,
 }
 
 /// Which payments a change of rules concerns.
@@ -171,7 +212,7 @@ impl Passengers {
             .iter()
             .filter_map(|(number, rule, _)| Some(((*number).to_owned(), Rule::parse(rule).ok()?)))
             .collect();
-        Passengers { default, by_phone, by_reference: HashMap::new() }
+        Passengers { default, by_phone, by_reference: HashMap::new(), checked_in: HashMap::new() }
     }
 
     pub fn rule_for(&self, reference: &str, phone: Option<&str>) -> Rule {
@@ -189,6 +230,17 @@ impl Passengers {
 
     pub fn default_rule(&self) -> Rule {
         self.default
+    }
+
+    /// Gives the `customerToken` that the servers would send by webhook.
+    pub fn check_in(&mut self, phone: &str) -> String {
+        let token = random::uuid();
+        self.checked_in.insert(token.clone(), phone.to_owned());
+        token
+    }
+
+    pub fn checked_in(&self, token: &str) -> Option<&str> {
+        self.checked_in.get(token).map(String::as_str)
     }
 
     /// Whether the sales unit may send a push to this number.

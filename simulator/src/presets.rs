@@ -17,6 +17,8 @@ pub const PRESETS: [Preset; 5] = [
         switches: &[
             (Switch::TokenNumbers, "numbers"),
             (Switch::TokenBadCredentials, "400"),
+            (Switch::WrongSubscription, "not-found"),
+            (Switch::Unauthorized, "generic"),
             (Switch::ForeignUnit, "401"),
             (Switch::DomainStatus, "409"),
             (Switch::ProblemForm, "knowledge-base"),
@@ -26,6 +28,8 @@ pub const PRESETS: [Preset; 5] = [
             (Switch::UnknownUserStatus, "404"),
             (Switch::PushNotApproved, "400"),
             (Switch::NativeRedirect, "app"),
+            (Switch::FailedOperations, "events"),
+            (Switch::Card, "visa"),
             (Switch::ModificationAmount, "validation"),
             (Switch::AdjustContentType, "application/json"),
             (Switch::AdjustAggregate, "lagging:2000"),
@@ -44,16 +48,24 @@ pub const PRESETS: [Preset; 5] = [
     Preset {
         name: "lagging",
         about: "adjust answers say nothing, and what they did shows 2 s later",
-        switches: &[(Switch::AdjustAggregate, "empty-lagging:2000"), (Switch::Timestamps, "mixed")],
+        switches: &[
+            (Switch::Card, "visa-electron"),
+            (Switch::AdjustAggregate, "empty-lagging:2000"),
+            (Switch::Timestamps, "mixed"),
+        ],
     },
     Preset {
         name: "strict",
         about: "asks for all that any source asks for, and says as little as it may",
         switches: &[
+            (Switch::Unauthorized, "empty"),
             (Switch::DomainStatus, "422"),
             (Switch::WhileRunning, "423"),
             (Switch::StickyBusy, "on"),
             (Switch::IdempotencyScope, "msn"),
+            (Switch::ForceApprovedFirst, "refused"),
+            (Switch::ForceApproveOutcome, "honest"),
+            (Switch::Card, "bankaxept"),
             (Switch::AdjustAggregate, "empty"),
             (Switch::CancelWhileApproving, "6250"),
             (Switch::CancelWithoutBody, "400"),
@@ -76,6 +88,8 @@ pub const PRESETS: [Preset; 5] = [
             (Switch::LongLiving, "allowed"),
             (Switch::EmptyDescription, "accepted"),
             (Switch::UnknownFields, "ignore"),
+            (Switch::SpecialAmounts, "off"),
+            (Switch::LateCapture, "allowed"),
             (Switch::AdjustAggregate, "missing"),
             (Switch::ReceiptAfterCreate, "201"),
             (Switch::RateLimits, "off"),
@@ -104,7 +118,10 @@ mod tests {
     use super::*;
 
     /// In no preset, because not every ride can end well under it, whatever the client does.
-    const NO_RIDE: [(Switch, &str, &str); 4] = [
+    const NO_RIDE: [(Switch, &str, &str); 7] = [
+        (Switch::SalesUnit, "account-not-verified", "no ride begins"),
+        (Switch::SalesUnit, "invalid-setup", "no ride begins"),
+        (Switch::SalesUnit, "no-refunds", "nothing can be paid back"),
         (Switch::PushAllowed, "false", "no ride begins"),
         (Switch::PartialCapture, "refused", "the fare must equal the reservation"),
         (Switch::OrderManagement, "no", "the receipt stays owed"),

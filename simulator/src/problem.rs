@@ -100,9 +100,13 @@ fn title(code: u16) -> &'static str {
         5010 => "Blocking sources not applicable",
         5020 => "Express not allowed",
         5040 => "Invalid currency for merchant",
+        5030 => "Illegal scope",
         5050 => "Long-living payment not allowed",
+        5060 => "Merchant bank account not verified",
+        5070 => "Payment cannot be created",
         5080 => "PUSH_MESSAGE not allowed",
         5090 => "Reference not found",
+        5100 => "Refund not possible",
         6010 => "Amount too small",
         6020 => "Cannot refund before reservation",
         6030 => "Cancel period expired",
@@ -127,8 +131,16 @@ fn title(code: u16) -> &'static str {
         6220 => "Refund period expired",
         6230 => "Payment is already reserved",
         6250 => "Cannot cancel processing payment",
+        6260 => "Funds unavailable",
+        6280 => "Capture failed",
         7010 => "Customer not found",
         10010 => "Approve failed",
+        10020 => "Approve not allowed",
+        10030 => "Identification required",
+        10040 => "Invalid payment source",
+        10050 => "No cards",
+        10060 => "Operation not supported",
+        10070 => "Payment limit exceeded",
         _ => "Error",
     }
 }
@@ -154,8 +166,17 @@ pub fn subscription_key_wrong() -> Answer {
     )
 }
 
+pub fn subscription_not_found() -> Answer {
+    gateway(401, "Subscription not found.")
+}
+
 pub fn unauthorized() -> Answer {
     gateway(401, "Unauthorized. Access token is missing or invalid.")
+}
+
+/// The knowledge base says that a 401 often tells no more than this.
+pub fn something_went_wrong() -> Answer {
+    gateway(401, "Something went wrong.")
 }
 
 pub fn no_such_resource() -> Answer {

@@ -30,6 +30,8 @@ macro_rules! switches {
 switches! {
     TokenNumbers "token-numbers" ["strings" "numbers"] "JSON type of expires_in and its neighbours";
     TokenBadCredentials "token-bad-credentials" ["401" "400"] "status for a wrong client_id or client_secret";
+    WrongSubscription "wrong-subscription-key" ["invalid" "not-found"] "what the gateway says of a wrong subscription key";
+    Unauthorized "unauthorized-body" ["gateway" "generic" "empty"] "of a 401 for a missing or bad bearer token";
     ForeignUnit "foreign-unit-status" ["403" "401"] "a sales unit that does not belong to the keys";
     DomainStatus "domain-status" ["400" "409" "422"] "status of the coded refusals for which no source names one";
     ProblemForm "problem-form" ["guide" "knowledge-base"] "refusals as in the API guide, or with status a string and without traceId";
@@ -47,6 +49,13 @@ switches! {
     EmptyDescription "empty-description" ["refused" "accepted"] "an empty paymentDescription, as an official sample has it";
     UnknownFields "unknown-fields" ["reject" "ignore"] "fields that no schema knows";
     NativeRedirect "native-redirect-url" ["landing" "app"] "redirectUrl of NATIVE_REDIRECT: the landing page, or the app's own scheme";
+    SalesUnit "sales-unit" ["ready" "account-not-verified" "invalid-setup" "no-refunds"] "what is amiss with it: 5060, 5070, 5100";
+    SpecialAmounts "special-amounts" ["on" "off"] "amounts that fail, as in the test environment: 151, 182, …; refunds of 123 and 124";
+    FailedOperations "failed-operations" ["silent" "events"] "is what failed at the bank an event with success false?";
+    ForceApprovedFirst "force-approve-first" ["allowed" "refused"] "force approve for a user who has approved nothing by hand before (10020)";
+    ForceApproveOutcome "force-approve-outcome" ["approved" "honest"] "force approve of a special amount, or by a passenger whose card fails";
+    Card "card" ["mastercard" "visa" "visa-electron" "bankaxept"] "of the customer: how long captures are guaranteed";
+    LateCapture "late-capture" ["refused" "allowed"] "may a Danish or Finnish unit capture until 180 days?";
     PartialCapture "partial-capture" ["allowed" "refused"] "some units must capture all at once (6140)";
     ModificationAmount "modification-amount" ["4040" "validation"] "a capture or refund of 0, or in another currency than the payment's";
     AdjustContentType "adjust-content-type" ["application/problem+json" "application/json"] "of a successful capture, cancel, refund";

@@ -71,6 +71,7 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
         }
         ("GET", ["page"]) => Ok(page::view(sim)),
         ("POST", ["passenger"]) => passenger(sim, &Input::read(body)?),
+        ("POST", ["check-in"]) => check_in(sim, &Input::read(body)?),
         ("POST", ["payments", reference, wish]) => payment(sim, reference, wish, body),
         ("GET", ["clock"]) => Ok(view::clock(sim)),
         ("POST", ["clock"]) => clock::change(sim, &Input::read(body)?),
@@ -121,19 +122,31 @@ fn passenger(sim: &mut Sim, input: &Input) -> Done {
     Ok(json!({"ok": true}))
 }
 
+/// A passenger scans the merchant's QR code; the servers would send the token by webhook.
+fn check_in(sim: &mut Sim, input: &Input) -> Done {
+    input.only(&["phone"])?;
+    let phone = input.text("phone")?.ok_or_else(|| Refused::bad("field \"phone\": is missing"))?;
+    if !(9..=15).contains(&phone.len()) || !phone.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Refused::bad("field \"phone\": must be 9 to 15 digits"));
+    }
+    Ok(json!({"customerToken": sim.passengers.check_in(phone)}))
+}
+
 /// Approve and decline are the passenger's; capture, cancel and refund those of the merchant's portal, which
-/// leaves no idempotency key in the events.
+/// leaves no idempotency key in the events; release and fail-captures those of the customer's bank.
 fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
-    if !["approve", "decline", "capture", "cancel", "refund"].contains(&wish) {
+    if !["approve", "decline", "capture", "cancel", "refund", "release", "fail-captures"].contains(&wish) {
         return Err(Refused(404, format!("nothing called \"{}\" can be done to a payment", brief(wish))));
     }
     let input = Input::read_or_empty(body)?;
     input.only(match wish {
         "approve" => &["takes_ms", "fails"],
-        "decline" => &[],
+        "decline" | "release" => &[],
+        "fail-captures" => &["times"],
         _ => &["amount"],
     })?;
     let amount = input.positive("amount")?;
+    let times = input.positive_or_zero("times")?.unwrap_or(1);
     let takes_ms = input.positive_or_zero("takes_ms")?.unwrap_or(0);
     let fails = input.text("fails")?.map(|name| BadCard::named(name).ok_or_else(not_a_failure)).transpose()?;
     let now = sim.clock.now();
@@ -144,6 +157,11 @@ fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
     let done = match wish {
         "approve" => payment.begin_approval(fails, takes_ms, now),
         "decline" => payment.decline(now),
+        "release" => payment.release(now),
+        "fail-captures" => {
+            payment.failing_captures = times;
+            Ok(())
+        }
         "capture" => payment.capture(needed()?, None, now, 6170, true),
         "refund" => payment.refund(needed()?, None, now, true),
         _ => {

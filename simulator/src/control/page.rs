@@ -28,8 +28,7 @@ pub fn view(sim: &Sim) -> Value {
 fn show(sim: &Sim, payment: &Payment) -> Value {
     let now = sim.clock.now();
     let money = payment.money();
-    let events =
-        payment.events.iter().map(|event| json!({"name": event.name.name(), "amount": event.amount, "at": event.at}));
+    let events = payment.done().map(|event| json!({"name": event.name.name(), "amount": event.amount, "at": event.at}));
     let failed = payment.failed_tries.iter().map(|(card, at)| json!({"why": card.name(), "at": at}));
     // What the merchant wrote may have the number in it.
     let written = mask::body(&json!({

@@ -33,7 +33,7 @@ fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value
     let payment = books.payment;
     let money = payment.money();
     let moved = |names: &[EventName]| -> Vec<Value> {
-        (payment.events.iter())
+        (payment.done())
             .filter(|event| names.contains(&event.name))
             .map(|event| json!({"amount": event.amount, "idempotency_key": event.key, "at": event.at}))
             .collect()
@@ -65,6 +65,9 @@ fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value
         "captures": captures,
         "refunds": refunds,
         "cancels": cancels,
+        "failed_tries": payment.failed_tries.iter().map(|(card, at)| json!({"why": card.name(), "at": at})).collect::<Vec<_>>(),
+        "released_at": payment.released_at,
+        "forced": payment.forced,
         "receipt": receipt,
         "bytes_in": books.bytes.0,
         "bytes_out": books.bytes.1,

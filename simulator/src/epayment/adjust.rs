@@ -30,6 +30,9 @@ pub fn adjust(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
                 let partial = switches.is(Switch::PartialCapture, "allowed");
                 payment.capture(amount, call.key(), call.now, when_full, partial)
             } else {
+                if switches.is(Switch::SalesUnit, "no-refunds") {
+                    return Err(call.refused(5100, "The sales unit is not set up for refunds."));
+                }
                 let from_capture = switches.is(Switch::RefundWindow, "capture");
                 payment.refund(amount, call.key(), call.now, from_capture)
             }
@@ -87,10 +90,11 @@ fn cancel(
     Ok(payment.cancel(only, call.key(), call.now, switches.number(Switch::RepeatCancel)))
 }
 
-/// 6160 and 6250 ask for a later attempt with the same key, so they do not stay for it; 6250 does by a switch.
+/// These ask for a later attempt with the same key, so they do not stay for it; 6250 does by a switch.
 pub fn may_be_retried(switches: &Switches, answer: &Answer) -> bool {
     let has = |code: &[u8]| answer.status >= 400 && answer.body.windows(code.len()).any(|window| window == code);
-    has(br#""reason":"6160""#) || has(br#""reason":"6250""#) && switches.is(Switch::StickyBusy, "off")
+    let always = has(br#""reason":"6160""#) || has(br#""reason":"6260""#) || has(br#""reason":"6280""#);
+    always || has(br#""reason":"6250""#) && switches.is(Switch::StickyBusy, "off")
 }
 
 /// The published document calls even this body a problem; whoever decides by content type is wrong.

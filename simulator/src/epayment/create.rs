@@ -6,9 +6,9 @@ use super::Call;
 use crate::body::{self, Body};
 use crate::clock::{self, DAY, MINUTE};
 use crate::landing;
-use crate::ledger::{Details, NewPayment};
+use crate::ledger::{Details, NewPayment, Terms};
 use crate::order_management::ECOM;
-use crate::passenger::NOBODY;
+use crate::passenger::{NOBODY, Passengers};
 use crate::problem;
 use crate::qr::Picture;
 use crate::random;
@@ -40,7 +40,7 @@ pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     rules_of_money(&value, &sim.settings.currency).map_err(|(code, detail)| refused(code, detail))?;
     rules_of_metadata(&value, &repeated_names).map_err(|(code, detail)| refused(code, detail))?;
     rules_of_features(&value, &sim.switches, call.now).map_err(|(code, detail)| refused(code, detail))?;
-    let phone = customer(&value).map_err(|(code, detail)| refused(code, detail))?;
+    let phone = customer(&value, &sim.passengers).map_err(|(code, detail)| refused(code, detail))?;
     let user_flow = text(&value, "/userFlow").unwrap_or_default();
     let may_push =
         sim.switches.is(Switch::PushAllowed, "true") && sim.passengers.may_push(&reference, phone.as_deref());
@@ -75,6 +75,7 @@ pub fn create(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
         redirect_url: redirect_url.clone(),
         redirect_token,
         details: Details { return_url: text(&value, "/returnUrl").map(str::to_owned), minimum_age: age, picture },
+        terms: Terms::of(&sim.switches),
         expires_at: text(&value, "/expiresAt").and_then(clock::parse_rfc3339),
         key: call.key().unwrap_or_default(),
         now: call.now,
@@ -147,6 +148,11 @@ fn rules_of_metadata(value: &Value, repeated: &[String]) -> Rule {
 }
 
 fn rules_of_features(value: &Value, switches: &Switches, now: i64) -> Rule {
+    match switches.get(Switch::SalesUnit) {
+        "account-not-verified" => return Err((5060, "The bank account of the sales unit is not verified.")),
+        "invalid-setup" => return Err((5070, "The sales unit is not set up for payments.")),
+        _ => {}
+    }
     let user_flow = text(value, "/userFlow").unwrap_or_default();
     if user_flow == "PUSH_MESSAGE" && value.get("customer").is_none() {
         return Err((4140, "customer is required for PUSH_MESSAGE."));
@@ -174,6 +180,10 @@ fn rules_of_features(value: &Value, switches: &Switches, now: i64) -> Rule {
         const SCOPES: [&str; 6] = ["name", "address", "email", "phoneNumber", "birthDate", "nin"];
         if scope.split(' ').any(|word| !SCOPES.contains(&word)) {
             return Err((4080, "The scope names something that cannot be asked for."));
+        }
+        // National identity numbers by permission alone, which no unit has here.
+        if scope.split(' ').any(|word| word == "nin") {
+            return Err((5030, "The sales unit may not ask for the national identity number."));
         }
     }
     if value.get("shipping").is_some() {
@@ -209,7 +219,7 @@ fn is_safe_url(url: &str) -> bool {
 }
 
 /// Who shall pay, as a phone number, where that is known.
-fn customer(value: &Value) -> Result<Option<String>, (u16, &'static str)> {
+fn customer(value: &Value, passengers: &Passengers) -> Result<Option<String>, (u16, &'static str)> {
     if let Some(number) = text(value, "/customer/phoneNumber") {
         // The pattern cannot see an international prefix that was left on the number.
         return match number.starts_with('0') {
@@ -227,8 +237,10 @@ fn customer(value: &Value) -> Result<Option<String>, (u16, &'static str)> {
         };
     }
     match text(value, "/customer/customerToken") {
-        // Tokens come from a check-in by webhook, which has never happened here.
-        Some(_) => Err((4050, "The token belongs to no customer.")),
+        Some(token) => match passengers.checked_in(token) {
+            Some(number) => Ok(Some(number.to_owned())),
+            None => Err((4050, "The token belongs to no customer.")),
+        },
         None => Ok(None),
     }
 }
@@ -252,7 +264,8 @@ mod tests {
 
     #[test]
     fn personal_codes() {
-        let code = |text: &str| customer(&json!({"customer": {"personalQr": text}}));
+        let passengers = Passengers::new(NOBODY);
+        let code = |text: &str| customer(&json!({"customer": {"personalQr": text}}), &passengers);
         assert_eq!(code("https://qr.vipps.no/28/2/01/031/4712345678?v=1"), Ok(Some("4712345678".to_owned())));
         assert_eq!(code("https://example.com/4712345678").map_err(|e| e.0), Err(4060));
     }

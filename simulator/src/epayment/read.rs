@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Call, aggregate};
-use crate::clock::{self, DAY, Style};
+use crate::clock::{self, Style};
 use crate::ledger::{Event, EventName, Payment, State};
 use crate::random;
 use crate::sim::Sim;
@@ -31,9 +31,8 @@ pub fn payment(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
         put("metadata", Value::Object(metadata.clone()));
     }
     if sim.switches.is(Switch::CaptureGuaranteed, "present") {
-        if let Some(at) = payment.authorized_at {
-            // The shortest guarantee that the card schemes give, with an offset as the guide shows it.
-            put("captureGuaranteedUntil", Value::from(clock::rfc3339(at + 7 * DAY, Style::Offset)));
+        if let Some(until) = payment.guaranteed_until() {
+            put("captureGuaranteedUntil", Value::from(clock::rfc3339(until, Style::Offset)));
         }
     }
     Ok(Answer::json(200, &Value::Object(body)))
@@ -42,7 +41,7 @@ pub fn payment(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
 fn method(payment: &Payment) -> Value {
     match payment.state {
         // Which card it is, is known once the user has chosen one.
-        State::Authorized => json!({"type": payment.method, "cardBin": "540185"}),
+        State::Authorized => json!({"type": payment.method, "cardBin": payment.terms.card.bin()}),
         _ => json!({"type": payment.method}),
     }
 }
@@ -82,7 +81,7 @@ fn entry(payment: &Payment, event: &Event, index: usize, switches: &Switches) ->
         "name": event.name.name(),
         "amount": {"currency": payment.currency, "value": event.amount},
         "timestamp": clock::rfc3339(event.at, style),
-        "success": true,
+        "success": event.success,
     });
     let is_cancel = matches!(event.name, EventName::Cancelled | EventName::Terminated);
     let key = event.key.as_ref().filter(|_| !is_cancel || switches.is(Switch::CancelledEventKey, "present"));

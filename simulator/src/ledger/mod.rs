@@ -1,10 +1,14 @@
 //! The books: every payment, and the money that moved.
 
+mod moves;
 mod payment;
+mod terms;
 
 use std::collections::{BTreeSet, HashMap};
 
 pub use payment::{Details, Event, EventName, Money, NewPayment, Payment, Refusal, State};
+
+pub use terms::{Outcome, Terms};
 
 use crate::passenger::{Passengers, Whom};
 
@@ -42,6 +46,12 @@ impl Ledger {
             payment.phone = Some(number.to_owned());
             payment.phone_index = Some(index);
         }
+    }
+
+    /// In the app, not by force.
+    pub fn has_approved_by_hand(&self, number: &str) -> bool {
+        let by_hand = |payment: &&Payment| payment.authorized_at.is_some() && !payment.forced;
+        self.payments.iter().filter(by_hand).any(|payment| payment.phone.as_deref() == Some(number))
     }
 
     fn find(&self, msn: &str, reference: &str) -> Option<usize> {

@@ -1,18 +1,17 @@
-//! One payment: its state, its events, and the rules of its money.
+//! One payment: its state, its events, and its way to the approval.
 //!
-//! Sources: ePayment API guide (create, capture, cancel, refund, event log), OpenAPI 1.8.1, error table.
+//! Sources: ePayment API guide (create, event log), OpenAPI 1.8.1, error table.
 
 use serde_json::{Map, Value};
 
-use crate::clock::{DAY, MINUTE};
+use super::{Outcome, Terms};
+use crate::clock::{DAY, HOUR, MINUTE};
 use crate::passenger::{Act, BadCard, Rule};
 use crate::qr::Picture;
 use crate::random;
 
 /// A request that nobody acts upon dies after ten minutes (knowledge base, time-outs).
 const LIFE: i64 = 10 * MINUTE;
-/// Refunds are possible for a year (ePayment API guide, refund).
-const REFUND_PERIOD: i64 = 365 * DAY;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
@@ -75,6 +74,8 @@ pub struct Event {
     pub at: i64,
     pub key: Option<String>,
     pub psp_reference: String,
+    /// False for what was tried in vain; no money has moved then.
+    pub success: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,7 +93,7 @@ pub struct Refusal {
     pub detail: String,
 }
 
-fn refuse<T>(code: u16, detail: impl Into<String>) -> Result<T, Refusal> {
+pub(super) fn refuse<T>(code: u16, detail: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { code, detail: detail.into() })
 }
 
@@ -125,6 +126,7 @@ pub struct NewPayment {
     pub key: String,
     pub now: i64,
     pub rule: Rule,
+    pub terms: Terms,
     /// The id of the payment, and of its first event.
     pub psp_reference: String,
 }
@@ -150,6 +152,7 @@ impl NewPayment {
             key: "key".to_owned(),
             now: 0,
             rule: crate::passenger::NOBODY,
+            terms: Terms::of(&crate::switches::Switches::default()),
             psp_reference: random::uuid(),
         }
     }
@@ -182,6 +185,13 @@ pub struct Payment {
     pub rule_since: i64,
     /// Which cards failed in the app, and when. No API tells the merchant.
     pub failed_tries: Vec<(BadCard, i64)>,
+    pub terms: Terms,
+    /// The bank no longer holds the money for the merchant.
+    pub released_at: Option<i64>,
+    /// So many captures more will fail at the bank.
+    pub failing_captures: i64,
+    /// Approved without the app.
+    pub forced: bool,
     create_key: String,
 }
 
@@ -193,6 +203,7 @@ impl Payment {
             at: new.now,
             key: Some(new.key.clone()),
             psp_reference: new.psp_reference.clone(),
+            success: true,
         };
         Payment {
             msn: new.msn,
@@ -218,6 +229,10 @@ impl Payment {
             rule: new.rule,
             rule_since: new.now,
             failed_tries: Vec::new(),
+            terms: new.terms,
+            released_at: None,
+            failing_captures: 0,
+            forced: false,
             create_key: new.key,
         }
     }
@@ -226,10 +241,15 @@ impl Payment {
         self.money_seen_at(i64::MAX)
     }
 
+    /// What happened, without what was tried in vain.
+    pub fn done(&self) -> impl DoubleEndedIterator<Item = &Event> {
+        self.events.iter().filter(|event| event.success)
+    }
+
     /// The totals with only those captures, cancels and refunds that had happened by `moment`.
     pub fn money_seen_at(&self, moment: i64) -> Money {
         let mut money = Money::default();
-        for event in self.events.iter().filter(|e| !e.name.is_adjustment() || e.at <= moment) {
+        for event in self.done().filter(|e| !e.name.is_adjustment() || e.at <= moment) {
             match event.name {
                 EventName::Authorized => money.authorized += event.amount,
                 EventName::Captured => money.captured += event.amount,
@@ -250,12 +270,29 @@ impl Payment {
 
     /// Norwegian reservations last 180 days, Danish and Finnish ones 14 (payment life cycle).
     pub fn capture_deadline(&self) -> Option<i64> {
-        let days = if self.currency == "NOK" { 180 } else { 14 };
+        let days = if self.currency == "NOK" || self.terms.late_capture { 180 } else { 14 };
         self.authorized_at.map(|at| at + days * DAY)
     }
 
-    fn record(&mut self, name: EventName, amount: i64, at: i64, key: Option<String>) {
-        self.events.push(Event { name, amount, at, key, psp_reference: random::ten_digits() });
+    /// Until then the bank vouches for the money, whatever the customer does with his card.
+    pub fn guaranteed_until(&self) -> Option<i64> {
+        let deadline = self.capture_deadline()?;
+        self.authorized_at.map(|at| deadline.min(at + self.terms.card.guarantee()))
+    }
+
+    pub(super) fn is_released(&self, now: i64) -> bool {
+        let hard = self.guaranteed_until().filter(|_| self.terms.card.is_hard());
+        self.released_at.or(hard).is_some_and(|at| at <= now)
+    }
+
+    pub(super) fn record(&mut self, name: EventName, amount: i64, at: i64, key: Option<String>) {
+        self.events.push(Event { name, amount, at, key, psp_reference: random::ten_digits(), success: true });
+    }
+
+    pub(super) fn record_failure(&mut self, name: EventName, amount: i64, at: i64, key: Option<String>) {
+        if self.terms.failures_are_events {
+            self.events.push(Event { name, amount, at, key, psp_reference: random::ten_digits(), success: false });
+        }
     }
 
     /// When the passenger acts by himself, if that is before the request dies.
@@ -283,9 +320,9 @@ impl Payment {
         match self.state {
             State::Created if self.acts_at().is_none() => self.finish(State::Expired, EventName::Expired, due),
             State::Created => match self.rule.act {
-                Act::ApproveAfter(_) => self.approve_at(due),
+                Act::ApproveAfter(_) => self.attempt(due),
                 Act::FailAfter { card, then_approve, .. } => {
-                    self.failed_tries.push((card, due));
+                    self.fail_at(card, due);
                     let act = then_approve.map_or(Act::Nothing, Act::ApproveAfter);
                     self.follow(Rule { act, busy_from: None }, due);
                 }
@@ -293,6 +330,28 @@ impl Payment {
             },
             _ => self.record(EventName::Cancelled, self.remaining(), due, None),
         }
+    }
+
+    /// The customer has approved, and his bank says what becomes of it.
+    fn attempt(&mut self, at: i64) {
+        match self.terms.outcome(self.amount, &self.currency) {
+            Outcome::Reserved => self.approve_at(at),
+            Outcome::Failed(card) => {
+                self.fail_at(card, at);
+                self.follow(Rule { act: Act::Nothing, busy_from: None }, at);
+            }
+            Outcome::Unknown => {
+                // Not undone by a cancel, nor by the end of the ten minutes: the bank may have done it.
+                self.terms.special_amounts = false;
+                self.expires_at = self.expires_at.max(at + HOUR + 1);
+                self.follow(Rule { act: Act::ApproveAfter(HOUR), busy_from: Some(0) }, at);
+            }
+        }
+    }
+
+    fn fail_at(&mut self, card: BadCard, at: i64) {
+        self.failed_tries.push((card, at));
+        self.record_failure(EventName::Authorized, self.amount, at, Some(self.create_key.clone()));
     }
 
     fn approve_at(&mut self, at: i64) {
@@ -321,12 +380,25 @@ impl Payment {
     pub fn approve(&mut self, now: i64) -> Result<(), Refusal> {
         match self.state {
             State::Created => {
-                self.approve_at(now);
-                Ok(())
+                let tries = self.failed_tries.len();
+                self.attempt(now);
+                match self.failed_tries.get(tries) {
+                    Some((card, _)) => refuse(card.code(), format!("The payment has failed: {}.", card.name())),
+                    None => Ok(()),
+                }
             }
             State::Authorized => refuse(6230, "The payment is already reserved."),
             state => refuse(10010, format!("The payment is in state {}.", state.name())),
         }
+    }
+
+    /// Approved by the test environment, whatever the amount and the card.
+    pub fn force(&mut self, now: i64) -> Result<(), Refusal> {
+        if self.state == State::Created {
+            self.approve_at(now);
+            return Ok(());
+        }
+        self.approve(now)
     }
 
     /// The person on the phone begins to approve now, is busy with it, and is done so many milliseconds later; or finds
@@ -353,97 +425,5 @@ impl Payment {
         }
         self.finish(State::Aborted, EventName::Aborted, now);
         Ok(())
-    }
-
-    pub fn capture(
-        &mut self,
-        amount: i64,
-        key: Option<String>,
-        now: i64,
-        when_full: u16,
-        partial: bool,
-    ) -> Result<(), Refusal> {
-        match self.state {
-            State::Created => return refuse(6080, "The payment has not been approved yet."),
-            State::Terminated => return refuse(6070, "The payment was cancelled before it was approved."),
-            State::Aborted | State::Expired => {
-                return refuse(6200, format!("The payment is in the invalid state {}.", self.state.name()));
-            }
-            State::Authorized => {}
-        }
-        let money = self.money();
-        let left = self.remaining();
-        if self.capture_deadline().is_some_and(|deadline| deadline <= now) {
-            refuse(6100, "The reservation was not captured in time.")
-        } else if money.cancelled > 0 {
-            refuse(6070, "The reservation has been cancelled.")
-        } else if left == 0 {
-            refuse(when_full, "The full amount has been captured.")
-        } else if amount > left {
-            refuse(6090, format!("At most {left} can be captured."))
-        } else if !partial && amount != money.authorized {
-            refuse(6140, "This sales unit must capture the full amount.")
-        } else {
-            self.record(EventName::Captured, amount, now, key);
-            Ok(())
-        }
-    }
-
-    /// All or nothing of what is not captured. `only_if_unapproved` is `cancelTransactionOnly`.
-    pub fn cancel(
-        &mut self,
-        only_if_unapproved: bool,
-        key: Option<String>,
-        now: i64,
-        when_nothing: u16,
-    ) -> Result<(), Refusal> {
-        match self.state {
-            State::Created => {
-                self.state = State::Terminated;
-                self.record(EventName::Terminated, self.amount, now, key);
-                return Ok(());
-            }
-            State::Authorized => {}
-            state => return refuse(when_nothing, format!("The payment is in state {}.", state.name())),
-        }
-        let money = self.money();
-        let left = self.remaining();
-        if only_if_unapproved {
-            refuse(6060, "The payment is authorized, and cancelTransactionOnly is set.")
-        } else if left == 0 && money.captured == money.authorized {
-            refuse(6040, "The full amount has been captured; use refund.")
-        } else if self.capture_deadline().is_some_and(|deadline| deadline <= now) {
-            refuse(6030, "The reservation is past its deadline.")
-        } else if left == 0 {
-            refuse(when_nothing, "Nothing of the payment is reserved any more.")
-        } else {
-            self.record(EventName::Cancelled, left, now, key);
-            Ok(())
-        }
-    }
-
-    pub fn refund(&mut self, amount: i64, key: Option<String>, now: i64, from_capture: bool) -> Result<(), Refusal> {
-        if matches!(self.state, State::Aborted | State::Expired | State::Terminated) {
-            return refuse(6210, format!("The payment is in the invalid state {}.", self.state.name()));
-        }
-        let money = self.money();
-        let refundable = money.captured - money.refunded;
-        let counted_from = match from_capture {
-            // Each capture opens its own year; the latest one decides.
-            true => self.events.iter().rev().find(|e| e.name == EventName::Captured).map(|e| e.at),
-            false => self.authorized_at,
-        };
-        if money.captured == 0 {
-            refuse(6020, "Nothing has been captured.")
-        } else if counted_from.is_some_and(|at| at + REFUND_PERIOD <= now) {
-            refuse(6220, "The payment is too old to be refunded.")
-        } else if refundable == 0 {
-            refuse(6180, "The full amount has been refunded.")
-        } else if amount > refundable {
-            refuse(6150, format!("At most {refundable} can be refunded."))
-        } else {
-            self.record(EventName::Refunded, amount, now, key);
-            Ok(())
-        }
     }
 }

@@ -22,6 +22,7 @@ fn refusals_of_create() {
     assert_eq!(code(&bench, n, |b| b["customer"] = json!({"personalQr": "https://x.no"})), (400, 4060));
     assert_eq!(code(&bench, n, |b| b["customer"]["phoneNumber"] = json!("004791234567")), (400, 4070));
     assert_eq!(code(&bench, n, |b| b["profile"] = json!({"scope": "name shoeSize"})), (400, 4080));
+    assert_eq!(code(&bench, n, |b| b["profile"] = json!({"scope": "name nin"})), (400, 5030));
     assert_eq!(code(&bench, n, |b| b["returnUrl"] = json!("http://example.com")), (400, 4090));
     assert_eq!(code(&bench, n, |b| b["paymentMethod"]["type"] = json!("CARD")), (400, 4160));
     assert_eq!(code(&bench, n, |b| b["paymentMethod"]["blockedSources"] = json!(["COMMERCIAL_CARDS"])), (400, 5010));
@@ -57,6 +58,61 @@ fn push_by_approval_only() {
     assert_eq!(bench.create("ride-0001").send().code(), (403, 5080));
     bench.switch("push-not-approved-status", "400");
     assert_eq!(bench.create("ride-0001").key("k2").send().code(), (400, 5080));
+}
+
+#[test]
+fn a_passenger_who_has_checked_in() {
+    let bench = Bench::new();
+    let token = bench.sim("POST", "check-in", json!({"phone": "4798765432"}))["customerToken"].clone();
+    let mut body = push("ride-0001");
+    body["customer"] = json!({"customerToken": token});
+    assert_eq!(bench.create_with(&body).send().status, 201);
+    let entry = bench.ledger("ride-0001");
+    assert_eq!((&entry["phone_masked"], &entry["pushes"]), (&json!("********32"), &json!(1)));
+    let log = bench.sim("GET", "requests", Value::Null).to_string();
+    assert!(!log.contains(token.as_str().expect("a token")), "the token stands for a person");
+    assert_eq!(bench.try_sim("POST", "check-in", &json!({"phone": "98765432"})).status, 400);
+}
+
+#[test]
+fn sales_units_with_something_amiss() {
+    let bench = Bench::new();
+    bench.approved("ride-paid");
+    bench.capture("ride-paid", 24500, "c").send();
+    let n = &mut 0;
+    bench.switch("sales-unit", "account-not-verified");
+    assert_eq!(code(&bench, n, |_| {}), (400, 5060));
+    bench.switch("sales-unit", "invalid-setup");
+    assert_eq!(code(&bench, n, |_| {}), (400, 5070));
+    bench.switch("sales-unit", "no-refunds");
+    assert_eq!(bench.refund("ride-paid", 100, "r1").send().code(), (400, 5100));
+    bench.switch("sales-unit", "ready");
+    assert_eq!(bench.refund("ride-paid", 100, "r2").send().status, 200);
+}
+
+#[test]
+fn a_long_life_ends_when_the_create_says() {
+    let mut bench = Bench::with(&["--switch", "long-living=allowed"]);
+    let now = bench.sim("GET", "clock", Value::Null)["now"].as_i64().expect("a time");
+    let at = |ms: i64| vp_simulator::clock::rfc3339(ms, vp_simulator::clock::Style::Offset);
+    let until = |reference: &str, after: i64| {
+        let mut body = push(reference);
+        body["expiresAt"] = json!(at(now + after));
+        body["receipt"] = receipt(24500, 21875);
+        body
+    };
+    assert_eq!(bench.create_with(&until("ride-0001", 600_000)).send().code(), (400, 6120));
+    assert_eq!(bench.create_with(&until("ride-0002", 600_001)).send().status, 201);
+    assert_eq!(bench.create_with(&until("ride-0003", 60 * DAY)).send().code(), (400, 6110));
+    assert_eq!(bench.create_with(&until("ride-0004", 60 * DAY - 1)).send().status, 201);
+    bench.advance(600_000);
+    assert_eq!(bench.state("ride-0002"), "CREATED");
+    bench.advance(1);
+    assert_eq!(bench.state("ride-0002"), "EXPIRED");
+    bench.advance(59 * DAY);
+    bench.token = bench.fetch_token();
+    bench.approve("ride-0004");
+    assert_eq!(bench.state("ride-0004"), "AUTHORIZED");
 }
 
 #[test]

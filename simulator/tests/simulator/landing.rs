@@ -51,6 +51,17 @@ fn a_person_gives_a_number_and_approves() {
 }
 
 #[test]
+fn a_card_that_fails_is_said_on_the_page() {
+    let bench = Bench::new();
+    let path = opened(&bench, "ride-0001", |body| body["amount"]["value"] = json!(151));
+    let failed = press(&bench, &path, "phoneNumber=4791234567&action=approve");
+    assert_eq!(failed.status, 400);
+    assert!(failed.text().contains("insufficient-funds") && failed.text().contains("<form"), "{}", failed.text());
+    assert_eq!(bench.state("ride-0001"), "CREATED");
+    assert_eq!(press(&bench, &path, "action=decline").status, 303);
+}
+
+#[test]
 fn a_person_declines() {
     let bench = Bench::new();
     let path = opened(&bench, "ride-0001", |_| {});

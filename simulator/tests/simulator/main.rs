@@ -1,5 +1,6 @@
 //! The simulator from outside: over real sockets, in this process, on free ports, without waiting.
 
+mod amounts;
 mod audit;
 mod bench;
 mod cancel;
@@ -11,6 +12,7 @@ mod documents;
 mod events;
 mod fault_files;
 mod faults;
+mod force_approve;
 mod idempotency;
 mod landing;
 mod limits;

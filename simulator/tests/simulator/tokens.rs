@@ -28,6 +28,9 @@ fn refusals_have_the_shape_of_whoever_refuses() {
     assert!(gateway(bench.token_call().without("Ocp-Apim-Subscription-Key").send()).contains("missing"));
     assert!(gateway(bench.token_call().header("Ocp-Apim-Subscription-Key", "x").send()).contains("invalid"));
 
+    bench.switch("wrong-subscription-key", "not-found");
+    assert_eq!(gateway(bench.token_call().header("Ocp-Apim-Subscription-Key", "x").send()), "Subscription not found.");
+
     let wrong = bench.token_call().header("client_secret", "x").send();
     assert_eq!(wrong.status, 401);
     let body = wrong.json();
@@ -82,4 +85,28 @@ fn keys_can_be_changed_under_way() {
     assert_eq!(bench.token_call().header("Ocp-Apim-Subscription-Key", "k2").send().status, 401);
     let both = bench.token_call().header("Ocp-Apim-Subscription-Key", "k2").header("client_secret", "another");
     assert_eq!(both.send().status, 200);
+}
+
+#[test]
+fn what_a_bad_bearer_token_is_told() {
+    let bench = Bench::new();
+    let call = || bench.get("ride-0001");
+    bench.sim("POST", "tokens/revoke", json!(null));
+    assert!(call().json()["message"].as_str().is_some_and(|text| text.contains("token")));
+    bench.switch("unauthorized-body", "generic");
+    assert_eq!(call().json(), json!({"statusCode": 401, "message": "Something went wrong."}));
+    bench.switch("unauthorized-body", "empty");
+    let bare = call();
+    assert_eq!((bare.status, bare.body.len(), bare.header("content-type")), (401, 0, None));
+}
+
+#[test]
+fn a_day_as_in_production() {
+    let bench = Bench::with(&["--token-life", "24h"]);
+    let body = bench.token_call().send().json();
+    assert_eq!((&body["expires_in"], &body["ext_expires_in"]), (&json!("86400"), &json!("86400")));
+    bench.advance(86_399_999);
+    assert_eq!(bench.get("ride-0001").status, 404);
+    bench.advance(1);
+    assert_eq!(bench.get("ride-0001").status, 401);
 }
