@@ -13,6 +13,7 @@ use crate::passenger::{Rule, WELL_KNOWN};
 use crate::presets::PRESETS;
 use crate::settings::{CheckAnswers, Settings};
 use crate::switches::Switches;
+use crate::tls;
 
 #[derive(Debug)]
 pub enum Command {
@@ -78,6 +79,7 @@ const TAKES_VALUE: &[&str] = &[
     "rate-limits",
     "push-allowed",
     "check-answers",
+    "webhook-ca-file",
 ];
 
 fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String> {
@@ -125,6 +127,7 @@ fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String>
             let rule = serde_json::from_str(&value).map_err(|e| format!("is no JSON: {e}"))?;
             settings.faults.push(NewRule::parse(&rule).map_err(|bad| bad.to_string())?);
         }
+        "webhook-ca-file" => settings.webhook_authorities = tls::authorities(Path::new(&value))?,
         "check-answers" => {
             settings.check_answers = match value.as_str() {
                 "log" => CheckAnswers::Log,
@@ -199,7 +202,8 @@ What happens
 How
   --check-answers HOW   what to do about an answer that is not as the OpenAPI documents describe it: log (a line on
                         stderr, the default), crash (end at once, for tests), off
-  -v, --verbose         one line for each request on stderr, masked
+  --webhook-ca-file F   PEM certificates that https receivers of webhooks are verified against
+  -v, --verbose         one line for each request and delivery on stderr, masked
   --exit-with-parent    end when stdin ends
   -h, --help            this page
   -V, --version         the version
@@ -243,6 +247,8 @@ mod tests {
             (vec!["--rate-limits", "maybe"], "--rate-limits"),
             (vec!["--check-answers", "maybe"], "--check-answers"),
             (vec!["--token-life", "0s"], "--token-life"),
+            (vec!["--webhook-ca-file", "/no/such/file"], "--webhook-ca-file"),
+            (vec!["--webhook-ca-file", "/dev/null"], "no certificate"),
             (vec!["--speed", "0"], "--speed"),
             (vec!["--speed", "1e3"], "--speed"),
         ] {

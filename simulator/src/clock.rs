@@ -112,6 +112,12 @@ impl Clock {
         self.real_us = self.real_us();
     }
 
+    /// How long so much of real time was on this clock.
+    pub fn lasted(&self, real: Duration) -> i64 {
+        let ms = i64::try_from(real.as_millis()).unwrap_or(i64::MAX);
+        if self.frozen { 0 } else { ms.saturating_mul(self.speed) }
+    }
+
     /// Real time until the clock will show a moment, if nobody moves it meanwhile; `None` while it stands still before it.
     pub fn real_wait_until(&self, moment: i64) -> Option<Duration> {
         let left_us = moment.saturating_mul(1_000) - self.now_us();

@@ -14,6 +14,7 @@ use crate::settings::CheckAnswers;
 use crate::sim::Sim;
 use crate::switches::Switch;
 use crate::token;
+use crate::webhooks;
 use crate::wire::{Answer, Outcome, Request};
 
 /// A request that has been noted, and the fault that it met.
@@ -94,6 +95,9 @@ pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
         Operation::Token => token::issue(sim, request),
         operation if operation.is_page() => landing::handle(sim, request, operation),
         Operation::Receipt | Operation::Order => order_management::handle(sim, request, &noted.route),
+        Operation::WebhookRegister | Operation::WebhookList | Operation::WebhookDelete => {
+            webhooks::handle(sim, request, &noted.route)
+        }
         _ => epayment::handle(sim, request, &noted.route, noted.reference.as_deref().unwrap_or_default()),
     };
     if acted {

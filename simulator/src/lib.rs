@@ -2,9 +2,10 @@
 //! faults, time and a passenger that tests can move.
 //!
 //! The way of a request: `connection` reads it, `exchange` notes it and asks the fault rules, `play` does what they
-//! say, `route` names the operation, `headers` and `body` check it against the `contract`, `token`, `epayment` or
-//! `order_management` answer it, and `ledger` keeps the books. [`control`] is the other door, for tests. `pulse` lets
-//! happen what time brings. All state is one [`sim::Sim`] behind one lock.
+//! say, `route` names the operation, `headers` and `body` check it against the `contract`, `token`, `epayment`,
+//! `order_management` or `webhooks` answer it, and `ledger` keeps the books. [`control`] is the other door, for tests.
+//! `pulse` lets happen what time brings, and sends out what webhooks have to tell. All state is one [`sim::Sim`] behind
+//! one lock.
 //!
 //! It shares no code with any client: a misspelt field must not pass because both sides misspell it alike.
 
@@ -16,6 +17,7 @@ pub mod server;
 pub mod settings;
 pub mod temp;
 
+mod agenda;
 mod audit;
 mod body;
 mod connection;
@@ -53,6 +55,7 @@ mod tally;
 mod tls;
 mod token;
 mod traffic;
+mod webhooks;
 mod wire;
 
 pub use server::{Simulator, StartError};

@@ -75,6 +75,7 @@ fn rewrite(value: &Value, secrets: &[String]) -> Value {
             let rewritten = map.iter().map(|(key, inner)| {
                 let inner = match plain(inner) {
                     Some(text) if names_a_person(key) => Value::from(phone(&text)),
+                    _ if key == "secret" => Value::from("***"),
                     // A number in the place of something else: keep what kind of thing it was.
                     _ if names_a_person(key) => Value::from("***"),
                     _ => rewrite(inner, secrets),

@@ -43,6 +43,9 @@ pub const PRESETS: [Preset; 5] = [
             (Switch::PspReference, "digits"),
             (Switch::CaptureGuaranteed, "present"),
             (Switch::Timestamps, "ticks"),
+            (Switch::WebhookId, "delivery"),
+            (Switch::WebhookHostPort, "absent"),
+            (Switch::WebhookResign, "same"),
         ],
     },
     Preset {
@@ -77,6 +80,7 @@ pub const PRESETS: [Preset; 5] = [
             (Switch::RateLimitScope, "reference"),
             (Switch::RateLimitShape, "empty"),
             (Switch::Timestamps, "offset"),
+            (Switch::WebhookUrl, "strict"),
         ],
     },
     Preset {

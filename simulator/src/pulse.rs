@@ -2,12 +2,14 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio::time;
 
 use crate::events::Seats;
 use crate::sim::Sim;
+use crate::webhooks::{Courier, Parcel};
 
 /// The state of the servers, and the news that it has changed.
 pub struct Shared {
@@ -61,25 +63,42 @@ impl Shared {
 }
 
 /// Sleeps until the next due moment or the next change, whichever comes first.
-pub async fn run(shared: Arc<Shared>) {
+pub async fn run(shared: Arc<Shared>, courier: Courier) {
     let mut changes = shared.changes();
     loop {
         changes.mark_unchanged();
-        let wait = {
-            let mut sim = shared.lock();
+        let (wait, parcels) = {
+            let mut guard = shared.lock();
+            let sim = &mut *guard;
             let now = sim.clock.now();
             if sim.settle(now) {
                 // The others that watch want to know; for this task it is nothing new.
                 shared.tell();
                 changes.mark_unchanged();
             }
-            sim.next_due().and_then(|due| sim.clock.real_wait_until(due))
+            let parcels = sim.webhooks.take(now, &sim.switches);
+            (sim.next_due(now).and_then(|due| sim.clock.real_wait_until(due)), parcels)
         };
+        for parcel in parcels {
+            tokio::spawn(deliver(Arc::clone(&shared), courier.clone(), parcel));
+        }
         match wait {
             None => drop(changes.changed().await),
             Some(wait) => drop(time::timeout(wait, changes.changed()).await),
         }
     }
+}
+
+async fn deliver(shared: Arc<Shared>, courier: Courier, parcel: Parcel) {
+    let (token, began) = (parcel.token, Instant::now());
+    let outcome = courier.deliver(parcel).await;
+    shared.change(|sim| {
+        let took = sim.clock.lasted(began.elapsed());
+        let line = sim.webhooks.end(token, outcome, took);
+        if let Some(line) = line.filter(|_| sim.settings.verbose) {
+            eprintln!("{line}");
+        }
+    });
 }
 
 #[cfg(test)]
@@ -118,7 +137,7 @@ mod tests {
         let runtime = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let shared = Arc::new(Shared::new(Sim::new(Settings::default())));
-            tokio::spawn(run(Arc::clone(&shared)));
+            tokio::spawn(run(Arc::clone(&shared), Courier::new(&[])));
             // By then it sleeps, with nothing to wait for.
             tokio::task::yield_now().await;
             test(&shared).await;

@@ -21,12 +21,15 @@ pub enum Operation {
     /// What a person presses there.
     Decide,
     QrImage,
+    WebhookRegister,
+    WebhookList,
+    WebhookDelete,
     /// A path that no document describes.
     Unknown,
 }
 
 impl Operation {
-    pub const NAMED: [Operation; 13] = [
+    pub const NAMED: [Operation; 16] = [
         Operation::Token,
         Operation::Create,
         Operation::Get,
@@ -40,6 +43,9 @@ impl Operation {
         Operation::Landing,
         Operation::Decide,
         Operation::QrImage,
+        Operation::WebhookRegister,
+        Operation::WebhookList,
+        Operation::WebhookDelete,
     ];
 
     pub fn name(self) -> &'static str {
@@ -57,6 +63,9 @@ impl Operation {
             Operation::Landing => "landing",
             Operation::Decide => "decide",
             Operation::QrImage => "qr_image",
+            Operation::WebhookRegister => "webhook_register",
+            Operation::WebhookList => "webhook_list",
+            Operation::WebhookDelete => "webhook_delete",
             Operation::Unknown => "unknown",
         }
     }

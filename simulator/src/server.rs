@@ -20,6 +20,7 @@ use crate::sim::Sim;
 use crate::socket::Socket;
 use crate::tls::Tls;
 use crate::traffic::Meter;
+use crate::webhooks::Courier;
 
 /// A running simulator; dropping it stops it.
 pub struct Simulator {
@@ -64,6 +65,7 @@ impl Simulator {
         let scheme = if settings.tls { "https" } else { "http" };
         let url = format!("{scheme}://127.0.0.1:{port}");
 
+        let courier = Courier::new(&settings.webhook_authorities);
         let mut sim = Sim::new(settings);
         sim.base_url.clone_from(&url);
         let shared = Arc::new(Shared::new(sim));
@@ -74,7 +76,7 @@ impl Simulator {
         let thread = thread::Builder::new().name("simulator".to_owned()).spawn(move || {
             runtime.block_on(async move {
                 if let (Ok(api), Ok(steering)) = (TcpListener::from_std(api), TcpListener::from_std(steering)) {
-                    tokio::spawn(pulse::run(Arc::clone(&shared)));
+                    tokio::spawn(pulse::run(Arc::clone(&shared), courier));
                     tokio::spawn(accept(api, Some(gate), Arc::clone(&shared)));
                     tokio::spawn(accept(steering, None, shared));
                 }

@@ -1,5 +1,7 @@
 //! What the command line says; a reset goes back to it.
 
+use tokio_rustls::rustls::pki_types::CertificateDer;
+
 use crate::clock::{HOUR, SECOND};
 use crate::faults::NewRule;
 use crate::passenger::{Act, Rule};
@@ -40,6 +42,8 @@ pub struct Settings {
     pub passenger: Rule,
     pub switches: Switches,
     pub faults: Vec<NewRule>,
+    /// Who may have signed the certificates of webhook receivers.
+    pub webhook_authorities: Vec<CertificateDer<'static>>,
     pub verbose: bool,
     pub check_answers: CheckAnswers,
 }
@@ -63,6 +67,7 @@ impl Default for Settings {
             passenger: Rule { act: Act::ApproveAfter(3 * SECOND), busy_from: None },
             switches: Switches::default(),
             faults: Vec::new(),
+            webhook_authorities: Vec::new(),
             verbose: false,
             check_answers: CheckAnswers::Log,
         }

@@ -14,6 +14,7 @@ use crate::settings::{Credentials, Settings};
 use crate::snapshots::Snapshots;
 use crate::switches::Switches;
 use crate::token::Tokens;
+use crate::webhooks::Webhooks;
 
 #[derive(Clone, Debug)]
 pub struct Sim {
@@ -33,6 +34,7 @@ pub struct Sim {
     pub ledger: Ledger,
     pub receipts: Receipts,
     pub log: RequestLog,
+    pub webhooks: Webhooks,
     pub answers_not_as_described: u64,
     pub snapshots: Snapshots,
 }
@@ -57,6 +59,7 @@ impl Sim {
             ledger: Ledger::default(),
             receipts: Receipts::default(),
             log: RequestLog::default(),
+            webhooks: Webhooks::default(),
             answers_not_as_described: 0,
             snapshots: Snapshots::default(),
             settings,
@@ -66,12 +69,15 @@ impl Sim {
     /// Whatever is due by `now` happens. Requests and control calls settle before they look; `pulse` does it when
     /// nobody looks. True if anything did.
     pub fn settle(&mut self, now: i64) -> bool {
-        self.ledger.settle(now)
+        let paid = self.ledger.settle(now);
+        self.ledger.take_news(|payment, nth| self.webhooks.announce(payment, nth, &self.switches));
+        let silenced = self.webhooks.settle(now);
+        paid || silenced
     }
 
-    /// When something changes by the mere passing of time; for a settled state.
-    pub fn next_due(&self) -> Option<i64> {
-        self.ledger.next_due()
+    /// When something changes by the mere passing of time, for a state that is settled by `now`.
+    pub fn next_due(&self, now: i64) -> Option<i64> {
+        self.ledger.next_due().into_iter().chain(self.webhooks.next_due(now)).min()
     }
 
     /// Everything back to the command line; time too. Snapshots stay.

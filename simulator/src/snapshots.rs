@@ -1,8 +1,9 @@
 //! The state of the servers under a name, to come back to.
 //!
 //! A snapshot is the whole of [`Sim`] but for what belongs to the process: the other snapshots, what is being
-//! recorded, and the requests that are on their way. Restored, the clock shows the moment of the snapshot and goes on
-//! from there; everything that ages goes back with it, so nothing inside sees time run backward.
+//! recorded, and what is on its way: requests, and deliveries of webhooks, which begin again. Restored, the clock shows
+//! the moment of the snapshot and goes on from there; everything that ages goes back with it, so nothing inside sees
+//! time run backward.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +36,7 @@ impl Sim {
         let others = std::mem::take(&mut self.snapshots);
         let mut copy = self.clone();
         copy.clock.hold();
+        copy.webhooks.recall();
         self.snapshots = others;
         self.snapshots.0.insert(name.to_owned(), copy);
         true

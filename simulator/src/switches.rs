@@ -81,6 +81,10 @@ switches! {
     PspReference "psp-reference" ["uuid" "digits"] "form of a payment's pspReference";
     CaptureGuaranteed "capture-guaranteed-until" ["absent" "present"] "captureGuaranteedUntil in GET payment";
     Timestamps "timestamps" ["millis" "ticks" "seconds" "offset" "mixed"] "form of event timestamps";
+    WebhookUrl "webhook-url" ["loopback" "strict"] "which URLs are registered: on this machine alone, or by the documented rule";
+    WebhookId "webhook-id" ["registration" "delivery"] "whose id the header Webhook-Id carries";
+    WebhookHostPort "webhook-host-port" ["included" "absent"] "is a port that is not the scheme's own in the signed host?";
+    WebhookResign "webhook-resign" ["fresh" "same"] "does a retry have a date and a signature of its own?";
 }
 
 impl Switch {

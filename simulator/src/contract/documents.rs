@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use crate::clock;
 
 /// Names and texts of the documents, as the control API serves them.
-pub const TEXTS: [(&str, &str); 4] = [
+pub const TEXTS: [(&str, &str); 5] = [
     ("access-token.json", include_str!("../../openapi/access-token.json")),
     ("epayment.json", include_str!("../../openapi/epayment.json")),
     ("order-management.json", include_str!("../../openapi/order-management.json")),
+    ("webhooks.json", include_str!("../../openapi/webhooks.json")),
     ("common.json", include_str!("../../openapi/common.json")),
 ];
 

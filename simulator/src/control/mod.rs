@@ -8,6 +8,7 @@ mod page;
 mod snapshots;
 mod switches;
 mod view;
+mod webhooks;
 
 use serde_json::{Value, json};
 
@@ -84,6 +85,7 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
         ("POST", ["faults"]) => faults::add(sim, body),
         ("DELETE", ["faults"]) => Ok(json!({"cleared": sim.faults.clear(None)})),
         ("DELETE", ["faults", id]) => faults::clear(sim, id),
+        (method, ["webhooks", rest @ ..]) => webhooks::answer(sim, method, rest, body),
         ("POST", ["tokens", "revoke"]) => Ok(json!({"revoked": sim.tokens.revoke_all()})),
         ("POST", ["credentials"]) => credentials(sim, &Input::read(body)?),
         ("GET", ["snapshots"]) => Ok(snapshots::list(sim)),

@@ -5,6 +5,8 @@ mod approve;
 mod create;
 mod read;
 
+pub use read::{capture_guaranteed_until, event_entry, sub};
+
 use serde_json::{Value, json};
 
 use crate::contract;

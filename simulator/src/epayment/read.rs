@@ -30,10 +30,8 @@ pub fn payment(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     if let Some(metadata) = &payment.metadata {
         put("metadata", Value::Object(metadata.clone()));
     }
-    if sim.switches.is(Switch::CaptureGuaranteed, "present") {
-        if let Some(until) = payment.guaranteed_until() {
-            put("captureGuaranteedUntil", Value::from(clock::rfc3339(until, Style::Offset)));
-        }
+    if let Some(until) = capture_guaranteed_until(payment, &sim.switches) {
+        put("captureGuaranteedUntil", Value::from(until));
     }
     Ok(Answer::json(200, &Value::Object(body)))
 }
@@ -46,14 +44,23 @@ fn method(payment: &Payment) -> Value {
     }
 }
 
+/// With an offset, as the guide shows it.
+pub fn capture_guaranteed_until(payment: &Payment, switches: &Switches) -> Option<String> {
+    let until = payment.guaranteed_until().filter(|_| switches.is(Switch::CaptureGuaranteed, "present"))?;
+    Some(clock::rfc3339(until, Style::Offset))
+}
+
 fn profile(payment: &Payment) -> Value {
-    match payment.state {
-        State::Authorized if payment.scope_requested => {
-            let digest = random::sha256_hex(payment.psp_reference.as_bytes());
-            json!({"sub": &digest[..32]})
-        }
-        _ => json!({}),
+    match sub(payment) {
+        Some(sub) => json!({"sub": sub}),
+        None => json!({}),
     }
+}
+
+/// Under which the user's data could be asked for, once he has approved.
+pub fn sub(payment: &Payment) -> Option<String> {
+    let asked = payment.state == State::Authorized && payment.scope_requested;
+    asked.then(|| random::sha256_hex(payment.psp_reference.as_bytes())[..32].to_owned())
 }
 
 pub fn events(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
@@ -61,12 +68,12 @@ pub fn events(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     let seen_until = call.now - sim.switches.lag_ms();
     let list: Vec<Value> = (payment.events.iter().enumerate())
         .filter(|(_, event)| !event.name.is_adjustment() || event.at <= seen_until)
-        .map(|(index, event)| entry(payment, event, index, &sim.switches))
+        .map(|(index, event)| event_entry(payment, event, index, &sim.switches))
         .collect();
     Ok(Answer::json(200, &Value::Array(list)))
 }
 
-fn entry(payment: &Payment, event: &Event, index: usize, switches: &Switches) -> Value {
+pub fn event_entry(payment: &Payment, event: &Event, index: usize, switches: &Switches) -> Value {
     let style = match switches.get(Switch::Timestamps) {
         "seconds" => Style::Seconds,
         "ticks" => Style::Ticks,

@@ -4,12 +4,12 @@ mod moves;
 mod payment;
 mod terms;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 pub use payment::{Details, Event, EventName, Money, NewPayment, Payment, Refusal, State};
-
 pub use terms::{Outcome, Terms};
 
+use crate::agenda::Agenda;
 use crate::passenger::{Passengers, Whom};
 
 #[derive(Clone, Debug, Default)]
@@ -17,11 +17,14 @@ pub struct Ledger {
     payments: Vec<Payment>,
     /// References are unique for a sales unit, not globally (OpenAPI 1.8.1, `Reference`).
     index: HashMap<(String, String), usize>,
-    agenda: Agenda,
     /// The phones that requests have come to, in their order.
     phones: HashMap<String, usize>,
+    /// When each payment changes next by the mere passing of time.
+    agenda: Agenda<usize>,
     /// Payments that a request may have changed since the last look.
     touched: Vec<usize>,
+    /// Payments of which something may be to be told.
+    news: Vec<usize>,
 }
 
 impl Ledger {
@@ -106,14 +109,24 @@ impl Ledger {
         for at in self.touched.drain(..) {
             if let Some(payment) = self.payments.get(at) {
                 self.agenda.set(at, payment.next_due());
+                self.news.push(at);
             }
+        }
+    }
+
+    /// Each event once, those of one payment in their order: the payment, and which of its events it is.
+    pub fn take_news(&mut self, mut tell: impl FnMut(&Payment, usize)) {
+        for at in self.news.drain(..) {
+            let Some(payment) = self.payments.get_mut(at) else { continue };
+            let told = std::mem::replace(&mut payment.told, payment.events.len());
+            (told..payment.events.len()).for_each(|nth| tell(payment, nth));
         }
     }
 
     /// A changed rule also counts for requests that are on a phone already, from now on.
     pub fn apply_rules(&mut self, passengers: &Passengers, whom: &Whom, now: i64) {
         self.settle(now);
-        for at in self.agenda.waiting() {
+        for at in self.agenda.all() {
             let Some(payment) = self.payments.get_mut(at) else { continue };
             let concerned = match whom {
                 Whom::Everybody => true,
@@ -126,41 +139,5 @@ impl Ledger {
                 self.touched.push(at);
             }
         }
-    }
-}
-
-/// When each payment changes next; those that time cannot change are not in it.
-#[derive(Clone, Debug, Default)]
-struct Agenda {
-    by_time: BTreeSet<(i64, usize)>,
-    of: HashMap<usize, i64>,
-}
-
-impl Agenda {
-    fn set(&mut self, at: usize, due: Option<i64>) {
-        let before = match due {
-            Some(due) => self.of.insert(at, due),
-            None => self.of.remove(&at),
-        };
-        if let Some(before) = before {
-            self.by_time.remove(&(before, at));
-        }
-        if let Some(due) = due {
-            self.by_time.insert((due, at));
-        }
-    }
-
-    fn first(&self) -> Option<i64> {
-        self.by_time.first().map(|(due, _)| *due)
-    }
-
-    fn take(&mut self, now: i64) -> Option<(i64, usize)> {
-        let first = self.by_time.first().copied().filter(|(due, _)| *due <= now)?;
-        self.set(first.1, None);
-        Some(first)
-    }
-
-    fn waiting(&self) -> Vec<usize> {
-        self.of.keys().copied().collect()
     }
 }

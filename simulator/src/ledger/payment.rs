@@ -47,6 +47,30 @@ pub enum EventName {
 }
 
 impl EventName {
+    pub const ALL: [EventName; 8] = [
+        EventName::Created,
+        EventName::Authorized,
+        EventName::Captured,
+        EventName::Cancelled,
+        EventName::Refunded,
+        EventName::Aborted,
+        EventName::Expired,
+        EventName::Terminated,
+    ];
+
+    pub fn named(name: &str) -> Option<EventName> {
+        EventName::ALL.into_iter().find(|event| event.name() == name)
+    }
+
+    /// The name under which webhooks are registered (Webhooks API guide, events).
+    pub fn webhook(self) -> String {
+        format!("epayments.payment.{}.v1", self.name().to_ascii_lowercase())
+    }
+
+    pub fn of_webhook(name: &str) -> Option<EventName> {
+        EventName::ALL.into_iter().find(|event| event.webhook() == name)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             EventName::Created => "CREATED",
@@ -192,6 +216,8 @@ pub struct Payment {
     pub failing_captures: i64,
     /// Approved without the app.
     pub forced: bool,
+    /// How many of the events have been told to those who want to know.
+    pub told: usize,
     create_key: String,
 }
 
@@ -233,6 +259,7 @@ impl Payment {
             released_at: None,
             failing_captures: 0,
             forced: false,
+            told: 0,
             create_key: new.key,
         }
     }

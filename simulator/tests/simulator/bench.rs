@@ -157,6 +157,14 @@ impl Bench {
         bench
     }
 
+    /// With TLS; only who it is and where is of interest.
+    pub fn secure(arguments: &[&str]) -> Simulator {
+        match cli::parse(["--port", "0", "--tls"].iter().chain(arguments).copied()) {
+            Ok(Command::Run(options)) => Simulator::start(options.settings).expect("starts"),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub fn at<'a>(url: &'a str, method: &'a str, path: &str) -> Call<'a> {
         let address = url.split_once("//").expect("a URL").1;
         Call { address, method, path: path.to_owned(), headers: Vec::new(), body: Vec::new() }
