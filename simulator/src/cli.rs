@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use lexopt::prelude::*;
 
 use crate::clock;
+use crate::config;
 use crate::control;
 use crate::faults::{self, NewRule};
 use crate::headers;
@@ -29,37 +30,66 @@ pub struct Options {
     pub exit_with_parent: bool,
 }
 
-/// On a mistake: the argument, and what is wrong with it.
+/// On a mistake: the argument, and what is wrong with it. The command line wins over a configuration file, wherever
+/// that is named on it.
 pub fn parse<I>(arguments: I) -> Result<Command, String>
 where
     I: IntoIterator,
     I::Item: Into<OsString>,
 {
-    let mut options = Options::default();
     let mut parser = lexopt::Parser::from_args(arguments);
+    let mut given = Vec::new();
+    let mut config = None;
     loop {
         let name = match parser.next().map_err(|e| e.to_string())? {
-            None => return Ok(Command::Run(Box::new(options))),
+            None => break,
             Some(Short('h') | Long("help")) => return Ok(Command::Help),
             Some(Short('V') | Long("version")) => return Ok(Command::Version),
             Some(Short('v')) => "verbose".to_owned(),
             Some(Long(name)) => name.to_owned(),
             Some(other) => return Err(other.unexpected().to_string()),
         };
-        match name.as_str() {
-            "tls" => options.settings.tls = true,
-            "verbose" => options.settings.verbose = true,
-            "exit-with-parent" => options.exit_with_parent = true,
-            _ if !TAKES_VALUE.contains(&name.as_str()) => return Err(format!("there is no option --{name}")),
-            _ => {
-                let value = parser.value().map_err(|_| format!("--{name} needs a value"))?;
-                set(&mut options, &name, value).map_err(|reason| format!("--{name}: {reason}"))?;
-            }
+        let value = match takes_value(&name) {
+            true => Some(parser.value().map_err(|_| format!("--{name} needs a value"))?),
+            false if FLAGS.contains(&name.as_str()) => None,
+            false => return Err(format!("there is no option --{name}")),
+        };
+        match (name.as_str(), value) {
+            ("config", Some(_)) if config.is_some() => return Err("--config: can be given once".to_owned()),
+            ("config", Some(path)) => config = Some(path),
+            (_, value) => given.push((name, value)),
         }
     }
+    let mut options = match config {
+        Some(path) => config::read(Path::new(&path)).map_err(|reason| format!("--config: {reason}"))?,
+        None => Options::default(),
+    };
+    for (name, value) in given {
+        apply(&mut options, &name, value)?;
+    }
+    Ok(Command::Run(Box::new(options)))
 }
 
+/// One option, from wherever it comes.
+pub fn apply(options: &mut Options, name: &str, value: Option<OsString>) -> Result<(), String> {
+    match (name, value) {
+        (_, Some(value)) => set(options, name, value).map_err(|reason| format!("--{name}: {reason}"))?,
+        ("tls", None) => options.settings.tls = true,
+        ("verbose", None) => options.settings.verbose = true,
+        ("exit-with-parent", None) => options.exit_with_parent = true,
+        (_, None) => return Err(format!("there is no option --{name}")),
+    }
+    Ok(())
+}
+
+pub fn takes_value(name: &str) -> bool {
+    TAKES_VALUE.contains(&name)
+}
+
+pub const FLAGS: [&str; 3] = ["tls", "verbose", "exit-with-parent"];
+
 const TAKES_VALUE: &[&str] = &[
+    "config",
     "port",
     "control-port",
     "ca-out",

@@ -20,6 +20,7 @@ pub mod temp;
 mod agenda;
 mod audit;
 mod body;
+mod config;
 mod connection;
 mod contract;
 mod control;

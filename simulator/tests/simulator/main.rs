@@ -6,6 +6,7 @@ mod bench;
 mod cancel;
 mod codes;
 mod command_line;
+mod config;
 mod connections;
 mod control;
 mod documents;
