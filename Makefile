@@ -28,7 +28,7 @@ STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
 CFLAGS_STRICT := -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 EXAMPLES := minimal taximeter with_simulator
 
-.PHONY: all lib header install examples simulator demo test test-rust test-simulator test-abi test-python lint size clean
+.PHONY: all lib header install examples simulator demo test test-rust test-simulator test-abi test-presets test-python lint size clean
 
 all: lib examples
 

@@ -3,7 +3,7 @@
 
 use serde_json::{json, Value};
 
-use crate::common::{sent, Bench, Driver, Reply};
+use crate::common::{preset, sent, Bench, Driver, Reply};
 
 const REF: &str = "trip-0001";
 
@@ -228,7 +228,13 @@ fn no_fault_at_all() {
     }
     proved(&bench, &mut meter, "", "nothing");
     for (operation, _, _) in STEPS {
-        assert_eq!(bench.sim.count(operation), 1, "{operation}");
+        let count = bench.sim.count(operation);
+        // Where an answer does not show what it did, a read does.
+        let reads_more = *operation == "get" && preset() != "default";
+        assert!(
+            count == 1 || (reads_more && count > 1),
+            "{operation}: {count}"
+        );
     }
     assert_eq!(bench.sim.count("token"), 1);
 }

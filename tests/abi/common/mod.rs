@@ -13,7 +13,7 @@ pub use compile::{
 };
 pub use driver::{encode, Driver, Reply};
 pub use places::{lib_dir, root, simulator, Scratch};
-pub use simulator::sent;
+pub use simulator::{preset, sent};
 
 /// Waits in real time until `done`; for what another process does. Panics with `what` after ten seconds.
 pub fn until(what: &str, mut done: impl FnMut() -> bool) {

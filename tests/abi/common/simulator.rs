@@ -23,8 +23,8 @@ pub struct Simulator {
 impl Simulator {
     pub fn start(arguments: &[&str]) -> Simulator {
         let program = places::simulator();
-        // Which reading of the open points this run is under; a test's own switches come later and win.
-        let preset = std::env::var("VPMETER_PRESET").unwrap_or_else(|_| "default".to_owned());
+        // A test's own switches come later and win.
+        let preset = preset();
         let mut child = Command::new(&program)
             .args([
                 "--port",
@@ -171,6 +171,11 @@ impl Drop for Simulator {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Under which reading of what the published sources leave open this run is.
+pub fn preset() -> String {
+    std::env::var("VPMETER_PRESET").unwrap_or_else(|_| "default".to_owned())
 }
 
 /// The requests of one operation.
