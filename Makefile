@@ -72,7 +72,7 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-clients test-schema
+test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-clients test-schema test-recipes
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
@@ -124,6 +124,11 @@ bench-simulator: | toolchain
 .PHONY: test-clients
 test-clients: simulator
 	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" sh tools/stage.sh "published clients" $(PYTHON) tests/clients/run.py
+
+# docs/simulator.md: what the recipes print is what stands there.
+.PHONY: test-recipes
+test-recipes: simulator
+	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" sh tools/stage.sh "recipes" $(PYTHON) tests/python/recipes.py
 
 # A meter that is going to be killed, and what kills it: all of it, or a part for every day.
 .PHONY: crash-meter crash-matrix test-crash

@@ -11,7 +11,7 @@ With pytest, a line `pytest_plugins = ["vp_simulator"]` in conftest.py gives eac
 `vp_simulator` servers of its own; `@pytest.mark.vp_simulator("--tls")` starts them with arguments.
 
 The program is looked for as the argument `program`, in VPMETER_SIMULATOR, on the PATH, and where this repository builds
-it. Standard library only.
+it, the newest. Standard library only.
 """
 
 import http.client
@@ -59,10 +59,9 @@ def find_program(program=None):
     if found:
         return found
     target = Path(__file__).resolve().parents[1] / "simulator" / "target"
-    for profile in ("release", "debug"):
-        built = target / profile / "vp-simulator"
-        if built.is_file():
-            return str(built)
+    built = [path for path in target.glob("*/vp-simulator") if path.is_file()]
+    if built:
+        return str(max(built, key=lambda path: path.stat().st_mtime))
     raise StartError("vp-simulator is neither in VPMETER_SIMULATOR nor on the PATH nor built: run `make simulator`")
 
 
@@ -92,6 +91,8 @@ class Simulator:
         self.url = ready["url"]
         #: Of the control API.
         self.control = ready["control"]
+        #: The page with the passenger's phone, for a browser.
+        self.phone = ready["phone"]
         #: The throw-away certificate authority; None without --tls.
         self.ca_file = ready["ca_file"]
         self.pid = ready["pid"]
@@ -232,6 +233,14 @@ class Simulator:
     def freeze(self, frozen=True):
         """The simulator's clock stands still, or goes on."""
         return self.ask("POST", "clock", {"freeze": frozen})
+
+    def snapshot(self, name):
+        """Keeps the whole state under a name."""
+        return self.ask("POST", f"snapshots/{name}")
+
+    def restore(self, name):
+        """Back to a snapshot."""
+        return self.ask("POST", f"snapshots/{name}/restore")
 
     def switches(self, values):
         """How the simulator reads what the sources leave open: `switches({"unknown-fields": "ignored"})`."""

@@ -196,6 +196,11 @@ vp-simulator: the Vipps MobilePay servers on loopback, for tests and for the ben
 
 Usage: vp-simulator [options]
 
+Try it
+  vp-simulator --passenger manual               and open http://127.0.0.1:4010/phone: be the passenger
+  vp-simulator --port 0 --tls --exit-with-parent    what a test program starts; it reads the first line
+  curl http://127.0.0.1:4010/_sim/ledger        the books: who has paid what, and how often
+
 Where
   --port N              port of the servers (4010); 0 takes a free one
   --control-port N      port of the control API, plain HTTP (0: a free one)
@@ -238,8 +243,18 @@ How
   -h, --help            this page
   -V, --version         the version
 
-Durations are numbers with ms, s, m, h or d. --passenger, --switch and --fault are also in the control API, which
-is described in README.md; --switch, --fault and --faults may be given many times.
+Durations are numbers with ms, s, m, h or d. --switch, --fault and --faults may be given many times.
+
+While it runs, under /_sim/ of both ports, in JSON (curl URL/_sim/NAME; -d BODY where something is to change)
+  ledger, requests      what has been paid, and what was asked for; ledger/REFERENCE for one payment
+  assert                {{\"reference\":…,\"captured_exactly_once\":true}}: 200, or 409 and what is not so
+  passenger             {{\"rule\":\"decline\",\"phone\":\"4791234567\"}}
+  payments/REFERENCE/approve, /decline    the passenger acts now (-X POST)
+  faults                a fault rule, or a list; without a body: which have fired
+  clock                 {{\"advance_ms\":600000}}, {{\"freeze\":true}} or {{\"speed\":60}}
+  switches              {{\"preset\":\"lagging\"}}, or {{\"profile\":\"missing\"}}
+  tokens/revoke, reset  every token is refused from now on; back to the command line (-X POST)
+  README.md has all of them, docs/simulator.md has recipes.
 
 Phone numbers with a character of their own
 {numbers}
@@ -284,6 +299,17 @@ mod tests {
         ] {
             let text = refused(&arguments);
             assert!(text.contains(part), "{arguments:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_option_and_fits_a_terminal() {
+        let help = help();
+        for option in TAKES_VALUE {
+            assert!(help.contains(&format!("--{option} ")), "{option}");
+        }
+        for line in help.lines() {
+            assert!(line.chars().count() <= 120, "{line}");
         }
     }
 

@@ -131,6 +131,10 @@ class Steering(unittest.TestCase):
             sim.check("ride-0002", captured=0)
         self.assertEqual([r["operation"] for r in sim.requests()], ["token", "create"])
         self.assertEqual(len(sim.requests("create", "ride-0001")), 1)
+        sim.snapshot("done")
+        sim.reset()
+        sim.restore("done")
+        sim.check("ride-0001", captured=20000)
         sim.reset()
         self.assertEqual((sim.ledger(), sim.requests()), ([], []))
 

@@ -3,6 +3,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio_rustls::rustls;
@@ -88,6 +90,45 @@ fn the_authority_where_it_is_wanted() {
     assert_eq!(running.signal("INT"), Some(0));
     assert!(fs::read_to_string(&path).expect("still there").starts_with("-----BEGIN CERTIFICATE-----"));
     fs::remove_file(&path).expect("removed");
+}
+
+/// ctrl-C while clients wait: for a stalled answer, for a late one, for the rest of their own request, for a handshake.
+#[test]
+fn nothing_is_left_behind_whoever_is_connected() {
+    let rules = r#"[{"operation": "token", "action": "stall_before", "times": 0},
+        {"operation": "order", "action": "delay", "ms": 600000}]"#;
+    let faults = std::env::temp_dir().join(format!("vp-simulator-test-{}.json", std::process::id()));
+    fs::write(&faults, rules).expect("a file of rules");
+    let mut running = Running::start(&["--tls", "--faults", &faults.display().to_string()]);
+    let ca_file = PathBuf::from(running.text("ca_file"));
+    let pem = fs::read_to_string(&ca_file).expect("PEM");
+    let mut open = Vec::new();
+    for request in [
+        "POST /accesstoken/get HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /order-management/v2/ECOM/ride-0001 HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /_sim/events HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /epayment/v1/payments HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+    ] {
+        let mut stream = tls::client(running.text("url"), &pem, &rustls::version::TLS13);
+        stream.write_all(request.as_bytes()).expect("writes");
+        open.push(stream);
+    }
+    let silent = connect(running.text("url"));
+    // All but the one without a whole request have been read once these two are in the log.
+    let log = |running: &Running| {
+        let mut stream = connect(running.text("control"));
+        stream.write_all(b"GET /_sim/requests HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("writes");
+        read_reply(&mut stream).expect("an answer").json().as_array().map_or(0, Vec::len)
+    };
+    let end = Instant::now() + Duration::from_secs(20);
+    while log(&running) < 2 {
+        assert!(Instant::now() < end, "the requests do not arrive");
+        thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(running.signal("INT"), Some(0));
+    assert!(!ca_file.exists() && !ca_file.parent().is_some_and(Path::exists));
+    drop((open, silent));
+    fs::remove_file(&faults).expect("removed");
 }
 
 #[test]
