@@ -61,9 +61,8 @@ impl NewRule {
         };
         // A bad certificate or a limit is a state of the servers; what befalls a request is an event.
         let usually = u64::from(operation != CONNECTION);
-        let said = map.iter().filter(|(key, _)| !COUNTED.contains(&key.as_str()));
         Ok(NewRule {
-            said: said.map(|(key, value)| (key.clone(), value.clone())).collect(),
+            said: map.clone(),
             name,
             target,
             nth: fields.number("nth", 1, u64::MAX)?.unwrap_or(1),

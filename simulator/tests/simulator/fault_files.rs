@@ -84,7 +84,7 @@ fn a_bad_file_ends_the_start_with_its_line() {
         ("what", format!("{good}what\n"), "what:2: rule 2: a fault rule is a JSON object"),
     ] {
         let file = Rules::new(name, &text);
-        let output = output(&["--port", "0", "--faults", file.path()]);
+        let output = output(&["--port", "0", "--exit-with-parent", "--faults", file.path()]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.starts_with("vp-simulator: --faults: ") && said.contains(expected), "{said}");
@@ -103,7 +103,7 @@ fn a_bad_file_ends_the_start_with_its_line() {
 #[test]
 fn a_certificate_rule_needs_tls() {
     let rule = r#"{"operation":"connection","action":"certificate","certificate":"expired"}"#;
-    let output = output(&["--port", "0", "--fault", rule]);
+    let output = output(&["--port", "0", "--exit-with-parent", "--fault", rule]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("needs a simulator with --tls"));
     let bench = Bench::new();

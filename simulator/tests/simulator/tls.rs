@@ -4,6 +4,7 @@ use std::io::ErrorKind::{ConnectionReset, UnexpectedEof};
 use std::io::{Read, Result, Write};
 use std::net::TcpStream;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
@@ -29,7 +30,9 @@ fn config(pem: &str, version: &'static SupportedProtocolVersion) -> Arc<ClientCo
 fn connect(url: &str, config: &Arc<ClientConfig>) -> StreamOwned<ClientConnection, TcpStream> {
     let name = ServerName::try_from("127.0.0.1").expect("a name");
     let connection = ClientConnection::new(Arc::clone(config), name).expect("a connection");
-    StreamOwned::new(connection, TcpStream::connect(url.split_once("//").expect("a URL").1).expect("connects"))
+    let stream = TcpStream::connect(url.split_once("//").expect("a URL").1).expect("connects");
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("a time-out");
+    StreamOwned::new(connection, stream)
 }
 
 pub fn client(
