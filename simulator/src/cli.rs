@@ -235,6 +235,7 @@ What happens
   --faults FILE         a file of them: a JSON list, or one rule a line
 
 How
+  --config FILE         these options in a file of TOML, as README.md has it; the command line wins over it
   --check-answers HOW   what to do about an answer that is not as the OpenAPI documents describe it: log (a line on
                         stderr, the default), crash (end at once, for tests), off
   --webhook-ca-file F   PEM certificates that https receivers of webhooks are verified against
