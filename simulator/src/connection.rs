@@ -32,6 +32,8 @@ use crate::traffic::Meter;
 use crate::wire::{Answer, Request};
 
 const BODY_LIMIT: usize = 1024 * 1024;
+/// Images come as base64 within JSON.
+const IMAGE_BODY_LIMIT: usize = 4 * BODY_LIMIT;
 const HEAD_LIMIT: usize = 64 * 1024;
 const HEAD_TIME: Duration = Duration::from_secs(60);
 const BODY_TIME: Duration = Duration::from_secs(30);
@@ -93,7 +95,8 @@ async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> R
             return connection.end(&noted, Then::Reset).await;
         }
     }
-    let body = match time::timeout(BODY_TIME, whole(body)).await {
+    let limit = if path == "/order-management/v1/images" { IMAGE_BODY_LIMIT } else { BODY_LIMIT };
+    let body = match time::timeout(BODY_TIME, whole(body, limit)).await {
         Ok(Ok(body)) => body,
         Ok(Err(BodyError::TooLarge)) => return connection.too_large(&method, &path, head.headers),
         // The client went away, or does not go on: there is nobody to answer.
@@ -130,20 +133,20 @@ enum BodyError {
 }
 
 /// A body over the limit is read on for a while, so that the client sees the answer and not a reset.
-async fn whole(mut body: Incoming) -> Result<Vec<u8>, BodyError> {
+async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, BodyError> {
     let mut out = Vec::new();
     let mut seen = 0_usize;
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| BodyError::Broken)?;
         let Some(data) = frame.data_ref() else { continue };
         seen += data.len();
-        if seen <= BODY_LIMIT {
+        if seen <= limit {
             out.extend_from_slice(data);
-        } else if seen > 16 * BODY_LIMIT {
+        } else if seen > 16 * limit {
             break;
         }
     }
-    if seen > BODY_LIMIT { Err(BodyError::TooLarge) } else { Ok(out) }
+    if seen > limit { Err(BodyError::TooLarge) } else { Ok(out) }
 }
 
 impl Connection {

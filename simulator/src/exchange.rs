@@ -45,7 +45,9 @@ pub fn on_head(sim: &mut Sim, method: &str, path: &str, headers: &HeaderMap, con
 pub fn on_whole(sim: &mut Sim, request: &Request) -> Noted {
     let route = route::route(&request.method, &request.path);
     let reference = match route.operation {
-        Operation::Create => reference_in_body(&request.body),
+        Operation::Create => text_in_body(&request.body, "reference"),
+        Operation::AddCategory => text_in_body(&request.body, "orderId"),
+        Operation::FindCategories => request.parameter("orderId"),
         operation if operation.is_page() => {
             let token = request.parameter("token");
             token.and_then(|token| Some(sim.ledger.opened_by(&token)?.reference.clone()))
@@ -81,9 +83,9 @@ fn note(sim: &mut Sim, request: &Request, route: Route, reference: Option<String
     Noted { n, route, reference, fault }
 }
 
-fn reference_in_body(body: &[u8]) -> Option<String> {
+fn text_in_body(body: &[u8], name: &str) -> Option<String> {
     let parsed = json::parse(body).ok()?;
-    Some(parsed.value["reference"].as_str()?.to_owned())
+    Some(parsed.value[name].as_str()?.to_owned())
 }
 
 /// The operation itself.
@@ -94,7 +96,7 @@ pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
         Operation::Unknown => Outcome::only(problem::no_such_resource()),
         Operation::Token => token::issue(sim, request),
         operation if operation.is_page() => landing::handle(sim, request, operation),
-        Operation::Receipt | Operation::Order => order_management::handle(sim, request, &noted.route),
+        operation if operation.is_order_management() => order_management::handle(sim, request, &noted.route),
         Operation::WebhookRegister | Operation::WebhookList | Operation::WebhookDelete => {
             webhooks::handle(sim, request, &noted.route)
         }

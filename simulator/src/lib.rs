@@ -19,6 +19,7 @@ pub mod temp;
 
 mod agenda;
 mod audit;
+mod barcode;
 mod body;
 mod config;
 mod connection;

@@ -1,8 +1,9 @@
-//! What no schema can say of a receipt: its arithmetic, which the servers seem not to check. Their own check of sums
+//! What no schema can say of a receipt: the data of its barcode, and its arithmetic, which the servers seem not to check. Their own check of sums
 //! was removed in August 2022, and the official samples do not add up; by default nothing is checked here either.
 
 use serde_json::Value;
 
+use crate::barcode;
 use crate::contract::Issue;
 use crate::switches::{Switch, Switches};
 
@@ -22,6 +23,12 @@ pub fn receipt_issues(receipt: &Value, prefix: &str, switches: &Switches, amount
         }
         let returned = line["isReturn"].as_bool() == Some(true);
         sum = if returned { sum.saturating_sub(total) } else { sum.saturating_add(total) };
+    }
+    let barcode = &receipt["bottomLine"]["barcode"];
+    if let (Some(format), Some(data)) = (barcode["format"].as_str(), barcode["data"].as_str()) {
+        if !barcode::is_valid(format, data) {
+            issue("bottomLine.barcode.data".to_owned(), "The field Data cannot be shown in a barcode of this format.");
+        }
     }
     let Some(amount) = amount else { return issues };
     if sums == "payment" && !lines.is_empty() && sum != amount {

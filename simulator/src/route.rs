@@ -16,6 +16,13 @@ pub enum Operation {
     Approve,
     Receipt,
     Order,
+    /// The link of an order in version 2; the four after it are those of version 3.
+    Category,
+    AddCategory,
+    FindCategories,
+    GetCategory,
+    DeleteCategory,
+    Image,
     /// The page where a payment of a redirect or QR flow is opened.
     Landing,
     /// What a person presses there.
@@ -29,7 +36,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    pub const NAMED: [Operation; 16] = [
+    pub const NAMED: [Operation; 22] = [
         Operation::Token,
         Operation::Create,
         Operation::Get,
@@ -40,6 +47,12 @@ impl Operation {
         Operation::Approve,
         Operation::Receipt,
         Operation::Order,
+        Operation::Category,
+        Operation::AddCategory,
+        Operation::FindCategories,
+        Operation::GetCategory,
+        Operation::DeleteCategory,
+        Operation::Image,
         Operation::Landing,
         Operation::Decide,
         Operation::QrImage,
@@ -60,6 +73,12 @@ impl Operation {
             Operation::Approve => "approve",
             Operation::Receipt => "receipt",
             Operation::Order => "order",
+            Operation::Category => "category",
+            Operation::AddCategory => "add_category",
+            Operation::FindCategories => "find_categories",
+            Operation::GetCategory => "get_category",
+            Operation::DeleteCategory => "delete_category",
+            Operation::Image => "image",
             Operation::Landing => "landing",
             Operation::Decide => "decide",
             Operation::QrImage => "qr_image",
@@ -72,6 +91,12 @@ impl Operation {
 }
 
 impl Operation {
+    pub fn is_order_management(self) -> bool {
+        use Operation as O;
+        matches!(self, O::Receipt | O::Order | O::Category | O::AddCategory | O::FindCategories)
+            || matches!(self, O::GetCategory | O::DeleteCategory | O::Image)
+    }
+
     /// For browsers: not a part of the APIs.
     pub fn is_page(self) -> bool {
         matches!(self, Operation::Landing | Operation::Decide | Operation::QrImage)

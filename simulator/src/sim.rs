@@ -6,7 +6,7 @@ use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::idempotency::{Replies, Slot};
 use crate::ledger::Ledger;
-use crate::order_management::Receipts;
+use crate::order_management::{Categories, Images, Receipts};
 use crate::passenger::Passengers;
 use crate::rate_limit::RateLimits;
 use crate::request_log::RequestLog;
@@ -33,6 +33,8 @@ pub struct Sim {
     pub running: HashMap<u64, Slot>,
     pub ledger: Ledger,
     pub receipts: Receipts,
+    pub categories: Categories,
+    pub images: Images,
     pub log: RequestLog,
     pub webhooks: Webhooks,
     pub answers_not_as_described: u64,
@@ -58,6 +60,8 @@ impl Sim {
             running: HashMap::new(),
             ledger: Ledger::default(),
             receipts: Receipts::default(),
+            categories: Categories::default(),
+            images: Images::default(),
             log: RequestLog::default(),
             webhooks: Webhooks::default(),
             answers_not_as_described: 0,

@@ -71,6 +71,8 @@ switches! {
     ReceiptFirst "receipt-before-payment" ["201" "404"] "a receipt for an order that no payment has";
     SecondReceipt "second-receipt-status" ["409" "400"] "a receipt for an order that has one";
     ReceiptAfterCreate "receipt-after-create-receipt" ["409" "201"] "a receipt for a payment created with one";
+    UnknownImage "unknown-image" ["refused" "taken"] "a category with the id of an image that was never uploaded";
+    SecondImage "second-image-status" ["409" "400"] "an image under an id that is taken";
     ReceiptSums "receipt-sums" ["unchecked" "lines" "payment"] "is total = excluding + tax in each line, is the sum the payment's amount?";
     TipAmount "tip-amount" ["unchecked" "within"] "must tipAmount lie within the payment's amount?";
     RateLimits "rate-limits" ["on" "off"] "5 writes and 120 reads a minute for each reference";

@@ -5,10 +5,13 @@ that they allow, made up by a tester from their schemas? Where it does not, the 
 one fails. The files belong to their publisher and are not part of this repository: VPMETER_PUBLISHED_SPECS names their folder.
 """
 
+import base64
 import os
 import re
+import struct
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 
 import hypothesis
@@ -26,6 +29,8 @@ FARE = 24900
 # Bodies that the published schema allows and the simulator refuses: the field, and the source of the stricter rule.
 STRICTER = [
     (r"orderLines\[\d+\]\.(totalAmount|totalAmountExcludingTax|totalTaxAmount)$", "no negative amounts since August 2022"),
+    (r"barcode\.data$", "barcodes have been checked since January 2023"),
+    (r"^imageId$", "the image must have been uploaded"),
     (r"orderLines\[\d+\]$", "the text of the schema wants a tax rate on every line"),
     (r"expiresAt$", "the pattern allows days that no calendar has"),
     (r"Idempotency-Key$", "the key is required, and an empty one is none"),
@@ -81,6 +86,34 @@ class Session:
     def order(self, method, path, expected, body=None, reference=None):
         return self.call(ORDERS, "/order-management", method, path, expected, body, paymentType="ECOM", orderId=reference)
 
+    def links(self):
+        """Images and categories of both versions."""
+        image = {"imageId": "taxi-7.png", "src": base64.b64encode(picture(200, 167)).decode(), "type": "base64"}
+        self.order("POST", "/v1/images", 200, image)
+        self.order("POST", "/v1/images", 400, {**image, "imageId": "low", "src": base64.b64encode(picture(200, 166)).decode()})
+        link = {"category": "TICKET", "orderDetailsUrl": "https://example.com/1", "imageId": "taxi-7.png"}
+        self.order("PUT", "/v2/{paymentType}/categories/{orderId}", 200, link, "ride-0001")
+        self.order("PUT", "/v2/{paymentType}/categories/{orderId}", 400, {}, "ride-0001")
+        self.order("PUT", "/v2/{paymentType}/categories/{orderId}", 404, {**link, "imageId": "none"}, "ride-0001")
+        self.order("GET", "/v2/{paymentType}/{orderId}", 200, reference="ride-0001")
+        more = {"orderId": "ride-0001", "paymentType": "ECOM", "type": "RECEIPT", "url": "https://example.com/1", "imageId": "taxi-7.png"}
+        added = self.order("POST", "/v3/categories", 201, more)
+        self.order("POST", "/v3/categories", 400, {})
+        self.order("GET", "/v3/categories", 200)
+        one = {"categoryId": added.json()["categoryId"]}
+        for method, expected in (("GET", 200), ("DELETE", 200), ("GET", 404)):
+            self.call(ORDERS, "/order-management", method, "/v3/categories/{categoryId}", expected, **one)
+
+
+def picture(width, height):
+    """A grey PNG."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = zlib.compress((b"\0" + b"\x80" * width) * height)
+    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
 
 def receipt():
     line = {"name": "Taxi ride", "id": "ride", "totalAmount": FARE, "totalAmountExcludingTax": 22232, "totalTaxAmount": 2668, "taxRate": 1200}
@@ -113,6 +146,7 @@ def session(simulator):
     s.order("POST", "/v2/{paymentType}/receipts/{orderId}", 400, {"orderLines": []}, "ride-0001")
     s.order("GET", "/v2/{paymentType}/{orderId}", 200, reference="ride-0001")
     s.order("GET", "/v2/{paymentType}/{orderId}", 404, reference="ride-0009")
+    s.links()
 
     s.create("ride-0001", 409)
     s.create("ride 2", 400)
@@ -149,9 +183,12 @@ def differences(simulator):
         (EPAYMENT, "/epayment", "/v1/payments/{Reference}/refund"),
         (EPAYMENT, "/epayment", "/v1/test/payments/{Reference}/approve"),
         (ORDERS, "/order-management", "/v2/{paymentType}/receipts/{orderId}"),
+        (ORDERS, "/order-management", "/v2/{paymentType}/categories/{orderId}"),
+        (ORDERS, "/order-management", "/v3/categories"),
     ]
     for document, base, path in operations:
-        operation = schemathesis.openapi.from_path(str(FOLDER / document))[path]["POST"]
+        described = schemathesis.openapi.from_path(str(FOLDER / document))[path]
+        operation = described["PUT" if "/categories/" in path else "POST"]
         bodies = operation.as_strategy(generation_mode=schemathesis.GenerationMode.POSITIVE)
 
         @hypothesis.seed(own.SEED)

@@ -41,7 +41,8 @@ enum Step {
 
 struct Parameter {
     name: String,
-    is_header: bool,
+    /// `header`, `path` or `query`.
+    place: &'static str,
     required: bool,
     schema: Schema,
 }
@@ -109,7 +110,7 @@ fn parameter(place: &Place) -> Parameter {
     let value = place.value();
     Parameter {
         name: value["name"].as_str().unwrap_or_default().to_owned(),
-        is_header: value["in"] == "header",
+        place: value["in"].as_str().unwrap_or_default(),
         required: value["required"] == true,
         schema: Schema::new(place.at("schema")),
     }
@@ -162,9 +163,10 @@ pub fn parameter_issues(operation: Operation, request: &Request, path: &PathPara
     let parameters = described(operation).map(|described| described.parameters.as_slice()).unwrap_or_default();
     let mut issues = Vec::new();
     for parameter in parameters {
-        let value = match parameter.is_header {
-            true => request.header(&parameter.name),
-            false => path.iter().find(|(name, _)| *name == parameter.name).map(|(_, value)| value.clone()),
+        let value = match parameter.place {
+            "header" => request.header(&parameter.name),
+            "query" => request.parameter(&parameter.name),
+            _ => path.iter().find(|(name, _)| *name == parameter.name).map(|(_, value)| value.clone()),
         };
         match value {
             Some(value) => issues.extend(parameter.schema.issues(&Value::from(value), &parameter.name, true)),
@@ -178,7 +180,7 @@ pub fn parameter_issues(operation: Operation, request: &Request, path: &PathPara
 /// Is this a value that the header of an operation may have?
 pub fn is_header_valid(operation: Operation, name: &str, value: &str) -> bool {
     let parameters = described(operation).map(|described| described.parameters.as_slice()).unwrap_or_default();
-    let header = parameters.iter().find(|parameter| parameter.is_header && parameter.name == name);
+    let header = parameters.iter().find(|parameter| parameter.place == "header" && parameter.name == name);
     header.is_some_and(|header| header.schema.validator().is_valid(&Value::from(value)))
 }
 

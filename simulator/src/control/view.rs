@@ -69,6 +69,7 @@ fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value
         "released_at": payment.released_at,
         "forced": payment.forced,
         "receipt": receipt,
+        "categories": sim.categories.of_order(&payment.msn, ECOM, &payment.reference),
         "bytes_in": books.bytes.0,
         "bytes_out": books.bytes.1,
         // Exactly one push is sent for a payment, and no reminder.

@@ -73,7 +73,22 @@ fn strictness() {
         changed(&|b| b["bottomLine"]["barcode"] = json!({"format": "QR", "data": "x"})),
         ["bottomLine.barcode.format"]
     );
-    assert_eq!(post(&receipt(24500, 21875)).status, 201);
+    let barcode = |format: &'static str, data: &'static str| {
+        move |b: &mut Value| b["bottomLine"]["barcode"] = json!({"format": format, "data": data})
+    };
+    assert_eq!(changed(&barcode("EAN-13", "4006381333932")), ["bottomLine.barcode.data"]);
+    assert_eq!(changed(&barcode("CODE 39", "ride-0001")), ["bottomLine.barcode.data"]);
+    assert_eq!(changed(&barcode("CODE 128", "\u{e5}")), ["bottomLine.barcode.data"]);
+    assert_eq!(changed(&|b| b["bottomLine"]["barcode"] = json!({"format": "EAN-13"})), ["bottomLine.barcode.data"]);
+    let mut full = receipt(24500, 21875);
+    full["bottomLine"]["barcode"] = json!({"format": "EAN-13", "data": "4006381333931"});
+    full["bottomLine"]["terminalId"] = json!("taxi_122");
+    full["bottomLine"]["giftCardAmount"] = json!(0);
+    full["bottomLine"]["totalAmount"] = json!(24500);
+    full["bottomLine"]["shippingInfo"] =
+        json!({"amount": 0, "amountExcludingTax": 0, "taxAmount": 0, "taxPercentage": 0});
+    full["orderLines"][0]["isReturn"] = json!(false);
+    assert_eq!(post(&full).status, 201, "old fields are still taken");
 
     let kind = bench.call("POST", "/order-management/v2/VIPPS/receipts/ride-0001").json(&receipt(1, 1)).send();
     assert_eq!(kind.invalid(), ["paymentType"]);

@@ -1,10 +1,13 @@
-//! Order Management: a receipt is posted once and stays as it is.
+//! Order Management: receipts, which are posted once and stay as they are, and what is shown beside them.
 //!
 //! Sources: Order Management OpenAPI 2.1, guide and FAQ. No check that a payment exists: receipts may come first.
 
+mod categories;
+mod images;
+
 use std::collections::HashMap;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::body;
 use crate::contract;
@@ -16,6 +19,9 @@ use crate::route::{Operation, Route};
 use crate::sim::Sim;
 use crate::switches::Switch;
 use crate::wire::{Answer, Outcome, Request};
+
+pub use categories::Categories;
+pub use images::Images;
 
 /// The payment type under which ePayment orders are kept.
 pub const ECOM: &str = "ECOM";
@@ -49,7 +55,9 @@ impl Receipts {
 pub fn handle(sim: &mut Sim, request: &Request, route: &Route) -> Outcome {
     let result = match route.operation {
         Operation::Receipt => add_receipt(sim, request, route),
-        _ => get_order(sim, request, route).map(Outcome::only),
+        Operation::Order => get_order(sim, request, route).map(Outcome::only),
+        Operation::Image => images::add(sim, request, route),
+        _ => categories::handle(sim, request, route),
     };
     result.unwrap_or_else(Outcome::only)
 }
@@ -100,8 +108,18 @@ fn add_receipt(sim: &mut Sim, request: &Request, route: &Route) -> Result<Outcom
 
 fn get_order(sim: &mut Sim, request: &Request, route: &Route) -> Result<Answer, Answer> {
     let order = accept(sim, request, route)?;
-    match sim.receipts.get(&sim.credentials.msn, &order.payment_type, &order.id) {
-        Some(receipt) => Ok(Answer::json(200, &json!({"receipt": receipt}))),
-        None => Err(Shape::OrderManagement.plain(404, "Not Found", "The order has neither a receipt nor a category.")),
+    let msn = &sim.credentials.msn;
+    let category = sim.categories.latest(msn, &order.payment_type, &order.id).map(|category| category.as_version_2());
+    let receipt = sim.receipts.get(msn, &order.payment_type, &order.id).cloned();
+    let parts = [("category", category), ("receipt", receipt)];
+    let present = parts.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part?)));
+    let body: Map<String, Value> = present.collect();
+    match body.is_empty() {
+        true => Err(nothing_kept("The order has neither a receipt nor a category.")),
+        false => Ok(Answer::json(200, &Value::Object(body))),
     }
+}
+
+fn nothing_kept(detail: &str) -> Answer {
+    Shape::OrderManagement.plain(404, "Not Found", detail)
 }
