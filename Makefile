@@ -7,6 +7,7 @@
 #   make bench-simulator   requests a second, latencies and start times of the simulator
 #   make crash-matrix   kills the library in every moment of a ride; writes docs/crash-matrix.md
 #   make histories, make mutants   random histories of a payment; the library broken on purpose
+#   make screenshot   docs/phone.png, the simulator's page in Chromium
 #   make clean
 
 VERSION := 0.1.0
@@ -72,7 +73,7 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-clients test-schema test-recipes
+test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-clients test-schema test-recipes test-browser
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
@@ -114,6 +115,15 @@ test-python: examples simulator
 
 size: examples simulator
 	@$(PYTHON) tools/size.py --build $(BUILD) --simulator $(SIMULATOR)
+
+# The phone page in a real Chromium: a person pays the rides of the taximeter with it.
+.PHONY: test-browser screenshot
+test-browser: examples simulator
+	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
+	  sh tools/stage.sh "browser tests" sh tools/browser.sh $(PYTHON) $(BUILD)/axe tests/browser/run.py
+
+screenshot: simulator
+	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" sh tools/browser.sh $(PYTHON) $(BUILD)/axe tests/browser/screenshot.py docs/phone.png
 
 # How much the simulator bears, and how soon it is there. Figures of this machine, so no test.
 .PHONY: bench-simulator

@@ -92,12 +92,14 @@ export class Operator {
     if (fresh) this.passenger(state.passenger);
     const { clock } = state;
     say(byId('clock-state'), clock.frozen ? 'stands still' : clock.speed === 1 ? 'runs' : `runs ${clock.speed} times faster`);
-    say(byId('freeze'), clock.frozen ? 'Let the clock run' : 'Stop the clock');
+    say(byId('freeze'), clock.frozen ? 'Run clock' : 'Stop clock');
     if (document.activeElement !== byId('speed')) byId('speed').value = clock.speed;
 
     list(byId('requests'), state.requests.toReversed(), (r) => r.n, (r) => this.request(r));
+    byId('requests-table').hidden = state.requests.length === 0;
     byId('no-requests').hidden = state.requests.length > 0;
     list(byId('ledger'), state.payments.toReversed(), (p) => `${p.msn} ${p.reference}`, payment);
+    byId('ledger-table').hidden = state.payments.length === 0;
     byId('no-payments').hidden = state.payments.length > 0;
     const more = state.payment_count - state.payments.length;
     byId('more-payments').hidden = more === 0;

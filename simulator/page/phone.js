@@ -94,7 +94,7 @@ export class Phone {
     this.rings.hidden = !other || this.mine.some((p) => p.state === 'CREATED');
     if (other) {
       this.rings.value = other[0];
-      say(this.rings, `${other[1].name} rings`);
+      say(this.rings, `${other[1].name.replace('Phone ', '')} rings`);
     }
   }
 

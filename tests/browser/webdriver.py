@@ -146,8 +146,8 @@ class Browser:
         self.ask("POST", "/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
 
     def focused(self):
-        """What the focus is on, as its visible text."""
-        return self.run("return document.activeElement.innerText.replace(/\\s+/g, ' ')")
+        """What the focus is on, as its visible text; nothing, where it is on nothing."""
+        return self.run("const at = document.activeElement; return at === document.body ? '' : at.innerText.replace(/\\s+/g, ' ')")
 
     def computed(self, element):
         """Role and name, as the accessibility tree has them."""
