@@ -257,6 +257,14 @@ class Simulator:
     def clear_faults(self):
         return self.ask("DELETE", "faults")
 
+    def webhooks(self):
+        """Registrations, and each delivery with its attempts."""
+        return self.ask("GET", "webhooks")
+
+    def webhook_rule(self, action, **more):
+        """A trick with deliveries: duplicate, delay, overtaken, wrong_secret, wrong_host."""
+        return self.ask("POST", "webhooks/rules", {"action": action, **more})
+
     def revoke_tokens(self):
         """Every access token that is out becomes invalid."""
         return self.ask("POST", "tokens/revoke")

@@ -70,4 +70,14 @@ const unknown = await client.payment.create(token, payment("official-0004", { cu
 assert.equal(unknown.ok, false);
 assert.equal(unknown.error.extraDetails[0].reason, "7010");
 
+// Webhooks.
+const events = ["epayments.payment.captured.v1", "epayments.payment.aborted.v1"];
+const hook = data(await client.webhook.register(token, { url: "http://127.0.0.1:9/hook", events }));
+assert.ok(hook.secret.length > 20);
+const listed = data(await client.webhook.list(token));
+assert.deepEqual(listed.webhooks.map(({ id, url }) => [id, url]), [[hook.id, "http://127.0.0.1:9/hook"]]);
+assert.deepEqual(listed.webhooks[0].events.sort(), events.sort());
+data(await client.webhook.delete(token, hook.id));
+assert.deepEqual(data(await client.webhook.list(token)).webhooks, []);
+
 console.log("official sdk: done");

@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "simulator.md"
-LIMIT_S = 90
+LIMIT_S = 60
 sys.path.insert(0, str(ROOT / "python"))
 sys.dont_write_bytecode = True
 
@@ -67,6 +67,8 @@ def run(steps):
         try:
             # The simulator holds stderr open; what is waited for is the shell.
             code = shell.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
+            code = f"none after {LIMIT_S} s"
         finally:
             try:
                 os.killpg(shell.pid, signal.SIGKILL)

@@ -167,6 +167,15 @@ class Steering(unittest.TestCase):
         sim.revoke_tokens()
         self.assertEqual(servers.create("ride-0002")[0], 401)
 
+    def test_webhooks(self):
+        path, wanted = "/webhooks/v1/webhooks", {"url": "http://127.0.0.1:9/hook", "events": ["epayments.payment.created.v1"]}
+        self.assertEqual(call(self.simulator, "POST", path, wanted, **self.servers.bearer)[0], 201)
+        self.simulator.webhook_rule("duplicate", event="CREATED")
+        self.servers.create("ride-0001")
+        seen = self.simulator.webhooks()
+        self.assertEqual([d["reference"] for d in seen["deliveries"]], ["ride-0001"])
+        self.assertEqual((len(seen["registrations"]), len(seen["rules"])), (1, 1))
+
     def test_refusals_name_the_field(self):
         for wrong, field in [(lambda: self.simulator.passenger("sleep"), "rule"),
                              (lambda: self.simulator.faults({"operation": "x", "action": "refuse"}), "operation"),
