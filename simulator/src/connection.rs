@@ -150,12 +150,16 @@ async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, BodyError> {
 }
 
 impl Connection {
+    pub fn date(&self) -> String {
+        clock::http_date(self.shared.lock().clock.now())
+    }
+
     pub fn response(&self, answer: Answer) -> Response<Body> {
         let mut response = Response::new(Full::new(Bytes::from(answer.body)).boxed_unsync());
         *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         // A client may take the time from here, so it is the simulator's.
-        if let Ok(date) = HeaderValue::from_str(&clock::http_date(self.shared.lock().clock.now())) {
+        if let Ok(date) = HeaderValue::from_str(&self.date()) {
             headers.insert(DATE, date);
         }
         if let Some(Ok(content_type)) = answer.content_type.map(|value| HeaderValue::from_str(&value)) {
@@ -184,7 +188,7 @@ impl Connection {
         if self.door == Door::Control || request.path.starts_with("/_sim") {
             return Ok(self.response(answer));
         }
-        let noted = exchange::on_whole(&mut self.shared.lock(), &request);
+        let noted = self.shared.change(|sim| exchange::unstruck(sim, &request));
         self.send(&noted, answer)
     }
 }

@@ -58,6 +58,13 @@ pub fn on_whole(sim: &mut Sim, request: &Request) -> Noted {
     note(sim, request, route, reference, fault)
 }
 
+/// A request that the rules do not see, because it is refused before they could strike.
+pub fn unstruck(sim: &mut Sim, request: &Request) -> Noted {
+    let route = route::route(&request.method, &request.path);
+    let reference = route.reference.clone();
+    note(sim, request, route, reference, None)
+}
+
 /// The same request once more, unseen by the rules: something on its way has repeated it.
 pub fn on_whole_again(sim: &mut Sim, request: &Request, noted: &Noted) -> Noted {
     note(sim, request, noted.route.clone(), noted.reference.clone(), noted.fault.clone())

@@ -50,6 +50,12 @@ impl Connection {
         self.take(ending).await
     }
 
+    /// As it would go out by the HTTP server.
+    fn act_dated(&self, request: &Request, noted: &Noted) -> Answer {
+        let answer = self.act(request, noted);
+        answer.with_header("date", self.date())
+    }
+
     fn act(&self, request: &Request, noted: &Noted) -> Answer {
         self.shared.change(|sim| exchange::act(sim, request, noted))
     }
@@ -75,7 +81,7 @@ impl Connection {
                 self.send(&noted, exchange::instead(&answer))
             }
             Action::Cut { place, then } => {
-                let answer = self.act(&request, &noted);
+                let answer = self.act_dated(&request, &noted);
                 let ending = Ending { written: socket::cut(&answer, place), pause_ms: None, then };
                 match place {
                     Place::Head => self.end(&noted, ending).await,
@@ -83,12 +89,12 @@ impl Connection {
                 }
             }
             Action::Drip(ms) => {
-                let answer = self.act(&request, &noted);
+                let answer = self.act_dated(&request, &noted);
                 let written = socket::whole(&answer);
                 self.end_with(&noted, &answer, Ending { written, pause_ms: Some(ms), then: Then::Close }).await
             }
             Action::AnswerTwice(ms) => {
-                let answer = self.act(&request, &noted);
+                let answer = self.act_dated(&request, &noted);
                 let written = socket::whole(&answer).repeat(2);
                 self.end_with(&noted, &answer, Ending { written, pause_ms: None, then: Then::Hold(ms) }).await
             }

@@ -102,6 +102,11 @@ impl Operation {
         matches!(self, Operation::Landing | Operation::Decide | Operation::QrImage)
     }
 
+    /// Are its requests authorised by a bearer token?
+    pub fn carries_token(self) -> bool {
+        !self.is_page() && !matches!(self, Operation::Token | Operation::Unknown)
+    }
+
     pub fn named(name: &str) -> Option<Operation> {
         Operation::NAMED.into_iter().find(|operation| operation.name() == name)
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use hyper::StatusCode;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time;
@@ -164,7 +165,8 @@ pub fn cut(answer: &Answer, place: Place) -> Vec<u8> {
 }
 
 fn head(answer: &Answer, length: usize) -> String {
-    let mut head = format!("HTTP/1.1 {} Answer\r\ncontent-length: {length}\r\n", answer.status);
+    let reason = StatusCode::from_u16(answer.status).ok().and_then(|status| status.canonical_reason());
+    let mut head = format!("HTTP/1.1 {} {}\r\ncontent-length: {length}\r\n", answer.status, reason.unwrap_or_default());
     if let Some(content_type) = &answer.content_type {
         head += &format!("content-type: {content_type}\r\n");
     }

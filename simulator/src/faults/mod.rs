@@ -88,7 +88,7 @@ impl Faults {
             let its_stage = if *action == Action::Refuse && !needs_body { Stage::Head } else { Stage::Whole };
             let fits = wanted.is_none_or(|wanted| wanted == operation)
                 && whose.as_deref().is_none_or(|whose| reference == Some(whose))
-                && !(*action == Action::RevokeToken && operation == Operation::Token);
+                && (*action != Action::RevokeToken || operation.carries_token());
             if its_stage != stage || !fits {
                 continue;
             }

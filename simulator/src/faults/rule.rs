@@ -53,8 +53,8 @@ impl NewRule {
             (name, Target::Connection(action))
         } else {
             let (name, action) = Action::parse(action, &fields, &[COMMON.as_slice(), &["reference"]].concat())?;
-            if action == Action::RevokeToken && wanted == Some(Operation::Token) {
-                return bad("operation", "a request for a token carries none that could be revoked");
+            if action == Action::RevokeToken && wanted.is_some_and(|wanted| !wanted.carries_token()) {
+                return bad("operation", format!("a request for {operation} carries no token"));
             }
             let reference = fields.text("reference")?.map(str::to_owned);
             (name, Target::Request { operation: wanted, reference, action })

@@ -102,10 +102,12 @@ fn connections_are_counted_apart_from_requests() {
 }
 
 #[test]
-fn a_token_request_has_no_token_to_lose() {
+fn what_carries_no_token_has_none_to_lose() {
     let mut faults = Faults::default();
     faults.add(rule(json!({"operation": "*", "action": "revoke_token"})));
-    assert_eq!(faults.strike(Operation::Token, None, Stage::Whole), None);
+    for without in [Operation::Token, Operation::Landing, Operation::Unknown] {
+        assert_eq!(faults.strike(without, None, Stage::Whole), None);
+    }
     assert!(faults.strike(Operation::Get, None, Stage::Whole).is_some());
 }
 
@@ -167,6 +169,7 @@ fn bad_rules_name_the_field() {
         (json!({"operation": "get", "action": "duplicate", "answer": "third"}), "answer"),
         (json!({"operation": "get", "action": "wrong_content_type", "content_type": "a\nb"}), "content_type"),
         (json!({"operation": "token", "action": "revoke_token"}), "operation"),
+        (json!({"operation": "landing", "action": "revoke_token"}), "operation"),
         (json!({"operation": "get", "action": "status", "status": 500, "headers": {"a": "b\r\nc"}}), "headers"),
         (json!({"operation": "connection", "action": "lose_answer"}), "action"),
         (json!({"operation": "connection", "action": "refuse", "reference": "r"}), "reference"),

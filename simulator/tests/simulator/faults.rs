@@ -230,6 +230,33 @@ fn the_token_of_this_request_and_no_other() {
 }
 
 #[test]
+fn the_bare_socket_writes_what_the_http_server_would() {
+    let bench = Bench::new();
+    bench.approved("ride-0001");
+    bench.fault(json!({"operation": "get", "action": "slow_after", "ms": 0, "nth": 2}));
+    let sorted = |reply: Reply| {
+        let mut lines: Vec<String> = reply.head.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        // The body ends either way.
+        lines.retain(|line| line != "connection: close");
+        (lines, reply.json())
+    };
+    let (good, slow) = (sorted(bench.get("ride-0001")), sorted(bench.get("ride-0001")));
+    assert!(good.0.iter().any(|line| line.starts_with("date: ")), "{:?}", good.0);
+    assert_eq!(good, slow);
+}
+
+#[test]
+fn what_is_too_large_meets_no_rule() {
+    let bench = Bench::new();
+    bench.fault(json!({"operation": "capture", "action": "status", "status": 500}));
+    let large = vec![b' '; 1024 * 1024 + 1];
+    assert_eq!(bench.capture("ride-0001", 1, "c1").raw(&large).send().status, 413);
+    let rule = bench.sim("GET", "faults", Value::Null)[0].clone();
+    assert_eq!((&rule["seen"], &rule["fired"]), (&json!(0), &json!(0)));
+}
+
+#[test]
 fn one_byte_at_a_time() {
     let (seen, count) = capture_with(json!({"action": "slow_after", "ms": 0}));
     assert_eq!((seen.expect("an answer").status, count), (200, 1));
