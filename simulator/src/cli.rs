@@ -19,6 +19,8 @@ use crate::tls;
 #[derive(Debug)]
 pub enum Command {
     Run(Box<Options>),
+    /// A recorded session once more, in this process.
+    Replay(PathBuf),
     Help,
     Version,
 }
@@ -47,6 +49,9 @@ where
             Some(Short('V') | Long("version")) => return Ok(Command::Version),
             Some(Short('v')) => "verbose".to_owned(),
             Some(Long(name)) => name.to_owned(),
+            Some(Value(word)) if word == "replay" && given.is_empty() && config.is_none() => {
+                return replay(&mut parser);
+            }
             Some(other) => return Err(other.unexpected().to_string()),
         };
         let value = match takes_value(&name) {
@@ -68,6 +73,23 @@ where
         apply(&mut options, &name, value)?;
     }
     Ok(Command::Run(Box::new(options)))
+}
+
+/// What follows the word.
+fn replay(parser: &mut lexopt::Parser) -> Result<Command, String> {
+    match parser.next().map_err(|e| e.to_string())? {
+        Some(Value(path)) => match parser.next().map_err(|e| e.to_string())? {
+            None => Ok(Command::Replay(PathBuf::from(path))),
+            Some(more) => Err(more.unexpected().to_string()),
+        },
+        Some(other) => Err(other.unexpected().to_string()),
+        None => Err("replay needs the file of a recording".to_owned()),
+    }
+}
+
+/// Does the option shape answers, and is it no secret? Switches are recorded as they are, faults by what they met.
+pub fn is_recorded(name: &str) -> bool {
+    ["msn", "merchant-name", "currency", "token-life", "passenger"].contains(&name)
 }
 
 /// One option, from wherever it comes.
@@ -109,6 +131,7 @@ const TAKES_VALUE: &[&str] = &[
     "rate-limits",
     "push-allowed",
     "check-answers",
+    "record",
     "webhook-ca-file",
 ];
 
@@ -121,7 +144,14 @@ fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), String>
         options.settings.faults.extend(faults::file::read(Path::new(&value))?);
         return Ok(());
     }
+    if name == "record" {
+        options.settings.record = Some(PathBuf::from(value));
+        return Ok(());
+    }
     let value = value.into_string().map_err(|_| "is not UTF-8".to_owned())?;
+    if is_recorded(name) {
+        options.settings.given.push((name.to_owned(), value.clone()));
+    }
     let settings = &mut options.settings;
     let credentials = &mut settings.credentials;
     match name {
@@ -195,6 +225,7 @@ pub fn help() -> String {
 vp-simulator: the Vipps MobilePay servers on loopback, for tests and for the bench
 
 Usage: vp-simulator [options]
+       vp-simulator replay FILE   a recorded session once more: prints the answers that differ, exit code 1 if any
 
 Try it
   vp-simulator --passenger manual               and open http://127.0.0.1:4010/phone: be the passenger
@@ -239,6 +270,7 @@ How
   --check-answers HOW   what to do about an answer that is not as the OpenAPI documents describe it: log (a line on
                         stderr, the default), crash (end at once, for tests), off
   --webhook-ca-file F   PEM certificates that https receivers of webhooks are verified against
+  --record FILE         write the traffic down, without secrets and numbers of phones; see replay
   -v, --verbose         one line for each request and delivery on stderr, masked
   --exit-with-parent    end when stdin ends
   -h, --help            this page

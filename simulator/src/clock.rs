@@ -26,6 +26,8 @@ pub struct Clock {
     /// ... and went on so many times faster.
     speed: i64,
     frozen: bool,
+    /// What it shows while one request is worked on.
+    pinned_us: Option<i64>,
 }
 
 impl Clock {
@@ -40,6 +42,7 @@ impl Clock {
             shown_us: started_wall_us,
             speed,
             frozen: false,
+            pinned_us: None,
         }
     }
 
@@ -49,6 +52,9 @@ impl Clock {
     }
 
     fn now_us(&self) -> i64 {
+        if let Some(pinned) = self.pinned_us {
+            return pinned;
+        }
         if self.frozen {
             return self.shown_us;
         }
@@ -72,6 +78,16 @@ impl Clock {
 
     pub fn speed(&self) -> i64 {
         self.speed
+    }
+
+    /// One request sees one moment, which is told; time goes on underneath.
+    pub fn pin(&mut self) -> i64 {
+        self.pinned_us = Some(self.now_us());
+        self.now()
+    }
+
+    pub fn unpin(&mut self) {
+        self.pinned_us = None;
     }
 
     /// A new stretch begins where the last one ends, so time neither jumps nor goes back.
@@ -102,9 +118,16 @@ impl Clock {
         self.speed = speed.clamp(*SPEEDS.start(), *SPEEDS.end());
     }
 
+    /// Stands still at a moment, wherever it was before: for servers of which nobody has seen the time.
+    pub fn stand_at(&mut self, moment: i64) {
+        self.frozen = true;
+        self.shown_us = moment.clamp(0, LAST_MOMENT) * 1_000;
+    }
+
     /// For a copy that is kept: what it shows now is what it will show when it is taken up again.
     pub fn hold(&mut self) {
         self.turn();
+        self.unpin();
     }
 
     /// Goes on from where it was held.
@@ -338,6 +361,18 @@ mod tests {
         while clock.now() < start.1 + 10 * MINUTE {
             assert!(start.0.elapsed() < Duration::from_secs(60), "ten minutes last longer than a minute");
         }
+    }
+
+    #[test]
+    fn one_request_sees_one_moment() {
+        let mut clock = Clock::new(100_000);
+        let at = clock.pin();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(2) {
+            assert_eq!(clock.now(), at);
+        }
+        clock.unpin();
+        assert!(clock.now() >= at + 200 * SECOND);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::cli::{self, FLAGS, Options};
 use crate::faults::NewRule;
 
 /// Paths in the file are relative to it, so that it can be moved together with what it names.
-const PATHS: [&str; 3] = ["ca-out", "faults", "webhook-ca-file"];
+const PATHS: [&str; 4] = ["ca-out", "faults", "record", "webhook-ca-file"];
 
 /// On a mistake: the file, the line, the key, and what is wrong.
 pub fn read(path: &Path) -> Result<Options, String> {

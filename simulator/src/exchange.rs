@@ -82,6 +82,9 @@ fn note(sim: &mut Sim, request: &Request, route: Route, reference: Option<String
     if let Some(fault) = &fault {
         sim.log.fault(n, fault.name);
     }
+    if let Some(recording) = &sim.recording {
+        recording.note(n, request, fault.as_ref().map(|fault| fault.name), &sim.credentials);
+    }
     if delayed {
         if let Some(slot) = epayment::slot(sim, request, &route, reference.as_deref().unwrap_or_default()) {
             sim.running.insert(n, slot);
@@ -97,7 +100,17 @@ fn text_in_body(body: &[u8], name: &str) -> Option<String> {
 
 /// The operation itself.
 pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
-    sim.settle(sim.clock.now());
+    let at = sim.clock.pin();
+    let answer = act_at(sim, request, noted, at);
+    sim.clock.unpin();
+    if let Some(recording) = &sim.recording {
+        recording.done(noted.n, at, &answer);
+    }
+    answer
+}
+
+fn act_at(sim: &mut Sim, request: &Request, noted: &Noted, now: i64) -> Answer {
+    sim.settle(now);
     sim.running.remove(&noted.n);
     let Outcome { answer, acted } = match noted.route.operation {
         Operation::Unknown => Outcome::only(problem::no_such_resource()),

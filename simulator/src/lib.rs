@@ -47,6 +47,7 @@ mod qr;
 mod random;
 mod rate_limit;
 mod receipt_rules;
+mod recording;
 mod request_log;
 mod route;
 mod sim;
@@ -60,5 +61,6 @@ mod traffic;
 mod webhooks;
 mod wire;
 
+pub use recording::replay;
 pub use server::{Simulator, StartError};
 pub use settings::Settings;

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::ExitCode;
 use std::task::Poll;
@@ -21,6 +21,7 @@ const BAD_START: u8 = 2;
 fn main() -> ExitCode {
     let options = match cli::parse(std::env::args_os().skip(1)) {
         Ok(Command::Run(options)) => options,
+        Ok(Command::Replay(path)) => return replay(&path),
         Ok(Command::Help) => return print(&cli::help()),
         Ok(Command::Version) => return print(concat!("vp-simulator ", env!("CARGO_PKG_VERSION"), "\n")),
         Err(reason) => return fail(&format!("{reason}\nTry --help.")),
@@ -28,6 +29,16 @@ fn main() -> ExitCode {
     match run(*options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(reason) => fail(&reason),
+    }
+}
+
+fn replay(path: &Path) -> ExitCode {
+    match vp_simulator::replay(path) {
+        Err(reason) => fail(&reason),
+        Ok((told, same)) => {
+            print(&told);
+            if same { ExitCode::SUCCESS } else { ExitCode::from(1) }
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub fn body(value: &Value) -> Value {
     rewrite(value, &secrets)
 }
 
-fn names_a_person(key: &str) -> bool {
+pub fn names_a_person(key: &str) -> bool {
     ["phonenumber", "personalqr", "customertoken", "mobilenumber"].contains(&key.to_ascii_lowercase().as_str())
 }
 

@@ -27,6 +27,9 @@ impl Connection {
     fn log_with(&self, noted: &Noted, status: Option<u16>, traffic: Arc<Traffic>) {
         self.shared.change(|sim| {
             sim.log.end(noted.n, status, traffic);
+            if let Some(recording) = &sim.recording {
+                recording.ended(noted.n, sim.clock.now());
+            }
             if sim.settings.verbose {
                 eprintln!("{}", sim.log.line(noted.n));
             }

@@ -15,6 +15,7 @@ use tokio::time;
 use crate::connection::{Connection, serve};
 use crate::gate::Gate;
 use crate::pulse::{self, Shared};
+use crate::recording::Recording;
 use crate::settings::Settings;
 use crate::sim::Sim;
 use crate::socket::Socket;
@@ -68,6 +69,10 @@ impl Simulator {
         let courier = Courier::new(&settings.webhook_authorities);
         let mut sim = Sim::new(settings);
         sim.base_url.clone_from(&url);
+        if let Some(path) = sim.settings.record.clone() {
+            let cannot = |error| StartError::Other(format!("--record: cannot write {}: {error}", path.display()));
+            sim.recording = Some(Recording::to_file(&path, &sim).map_err(cannot)?);
+        }
         let shared = Arc::new(Shared::new(sim));
         let ca_pem = tls.as_ref().map(|tls| tls.ca_pem.clone());
         let gate = Arc::new(Gate::new(tls, Arc::clone(&shared)));

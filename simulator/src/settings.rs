@@ -1,5 +1,7 @@
 //! What the command line says; a reset goes back to it.
 
+use std::path::PathBuf;
+
 use tokio_rustls::rustls::pki_types::CertificateDer;
 
 use crate::clock::{HOUR, SECOND};
@@ -46,6 +48,10 @@ pub struct Settings {
     pub webhook_authorities: Vec<CertificateDer<'static>>,
     pub verbose: bool,
     pub check_answers: CheckAnswers,
+    /// Where the traffic is written down.
+    pub record: Option<PathBuf>,
+    /// The options that shape answers, as they were given, for the head of a recording.
+    pub given: Vec<(String, String)>,
 }
 
 impl Default for Settings {
@@ -70,6 +76,8 @@ impl Default for Settings {
             webhook_authorities: Vec::new(),
             verbose: false,
             check_answers: CheckAnswers::Log,
+            record: None,
+            given: Vec::new(),
         }
     }
 }

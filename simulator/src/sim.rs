@@ -9,6 +9,7 @@ use crate::ledger::Ledger;
 use crate::order_management::{Categories, Images, Receipts};
 use crate::passenger::Passengers;
 use crate::rate_limit::RateLimits;
+use crate::recording::Recording;
 use crate::request_log::RequestLog;
 use crate::settings::{Credentials, Settings};
 use crate::snapshots::Snapshots;
@@ -39,6 +40,7 @@ pub struct Sim {
     pub webhooks: Webhooks,
     pub answers_not_as_described: u64,
     pub snapshots: Snapshots,
+    pub recording: Option<Recording>,
 }
 
 impl Sim {
@@ -66,6 +68,7 @@ impl Sim {
             webhooks: Webhooks::default(),
             answers_not_as_described: 0,
             snapshots: Snapshots::default(),
+            recording: None,
             settings,
         }
     }

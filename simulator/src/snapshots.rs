@@ -36,6 +36,7 @@ impl Sim {
         let others = std::mem::take(&mut self.snapshots);
         let mut copy = self.clone();
         copy.clock.hold();
+        copy.recording = None;
         copy.webhooks.recall();
         self.snapshots = others;
         self.snapshots.0.insert(name.to_owned(), copy);
@@ -55,6 +56,7 @@ impl Sim {
     pub fn replace(&mut self, mut other: Sim) {
         other.base_url = std::mem::take(&mut self.base_url);
         other.snapshots = std::mem::take(&mut self.snapshots);
+        other.recording = self.recording.take();
         other.running = std::mem::take(&mut self.running);
         // Requests on their way must not be taken for later ones.
         other.log.number_from(self.log.last_number());

@@ -114,6 +114,11 @@ impl Switches {
         self.set.get(&switch).map_or(switch.values()[0], String::as_str)
     }
 
+    /// Those that were set, by name.
+    pub fn changed(&self) -> BTreeMap<&'static str, &str> {
+        self.set.iter().map(|(switch, value)| (switch.name(), value.as_str())).collect()
+    }
+
     pub fn is(&self, switch: Switch, value: &str) -> bool {
         self.get(switch) == value
     }

@@ -5,6 +5,7 @@ mod clock;
 mod faults;
 mod input;
 mod page;
+mod recording;
 mod snapshots;
 mod switches;
 mod view;
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use crate::contract;
 use crate::ledger::Refusal;
 use crate::passenger::{BadCard, Rule, Whom};
+use crate::recording::is_replayed;
 use crate::sim::Sim;
 use crate::wire::{Answer, Request};
 use input::Input;
@@ -32,18 +34,29 @@ impl Refused {
 type Done = Result<Value, Refused>;
 
 pub fn handle(sim: &mut Sim, request: &Request) -> Answer {
+    if !is_replayed(request) {
+        return asked(sim, request);
+    }
+    let at = sim.clock.pin();
+    let answer = asked(sim, request);
+    sim.clock.unpin();
+    if let Some(recording) = &sim.recording {
+        recording.control(at, request, &answer, &sim.credentials);
+    }
+    answer
+}
+
+fn asked(sim: &mut Sim, request: &Request) -> Answer {
     sim.settle(sim.clock.now());
     if let Some(text) = request.path.strip_prefix("/_sim/openapi/").and_then(document) {
         return Answer::text(200, "application/json", text);
     }
     let answer = match (request.method.as_str(), request.path.as_str()) {
+        (method, "/_sim/recording") => recording::answer(sim, method),
         ("POST", "/_sim/assert") => Input::read(&request.body).and_then(|input| assert::answer(sim, &input)),
         _ => answer(sim, request).map(|value| Answer::json(200, &value)),
     };
-    match answer {
-        Ok(answer) => answer,
-        Err(Refused(status, text)) => Answer::json(status, &json!({"error": text})),
-    }
+    answer.unwrap_or_else(|Refused(status, text)| Answer::json(status, &json!({"error": text})))
 }
 
 /// The text of one of the OpenAPI documents.

@@ -24,6 +24,7 @@ mod page;
 mod passenger;
 mod qr;
 mod receiver;
+mod recording;
 mod ride;
 mod snapshots;
 mod strict;
