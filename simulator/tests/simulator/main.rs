@@ -12,6 +12,7 @@ mod connections;
 mod control;
 mod documents;
 mod events;
+mod fault_answers;
 mod fault_files;
 mod faults;
 mod force_approve;
