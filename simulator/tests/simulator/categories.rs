@@ -32,6 +32,8 @@ fn version_2_has_one_and_replaces_it() {
     ticket["imageId"] = Value::Null;
     assert_eq!(put(&bench, "ride-0001", &ticket).status, 200);
     assert_eq!(get(&bench, "v2/ECOM/ride-0001").json(), json!({"category": link("TICKET")}));
+    let list = get(&bench, "v3/categories?orderId=ride-0001").json();
+    assert_eq!(list["categories"].as_array().map(Vec::len), Some(1), "{list}");
     assert_eq!(get(&bench, "v2/RECURRING/ride-0001").status, 404);
     let none = json!({"category": null, "orderDetailsUrl": "https://example.com/"});
     assert_eq!(put(&bench, "ride-0002", &none).status, 200, "the published document allows it");

@@ -76,6 +76,15 @@ fn pixels_of_the_size_that_was_asked_for() {
         assert_eq!((picture.status, picture.header("content-type").as_deref()), (200, Some("image/png")));
         let (side, dark) = decoded(&picture.body);
         assert_eq!(side, expected);
+        // White on every side, as far as scanners want it, and the code in the middle.
+        let rows: Vec<usize> = (0..side).filter(|y| (0..side).any(|x| dark[y * side + x])).collect();
+        let columns: Vec<usize> = (0..side).filter(|x| (0..side).any(|y| dark[y * side + x])).collect();
+        let (above, below) = (rows[0], side - 1 - rows[rows.len() - 1]);
+        let (left, right) = (columns[0], side - 1 - columns[columns.len() - 1]);
+        // The mark in the corner is seven modules wide.
+        let module = (columns[0]..).take_while(|x| dark[above * side + x]).count() / 7;
+        assert!(above.abs_diff(below) <= 1 && left.abs_diff(right) <= 1, "{above} {below} {left} {right}");
+        assert!([above, below, left, right].iter().all(|margin| *margin >= 4 * module), "{above} {module}");
         let target = scan(side, |x, y| dark[y * side + x]);
         let page = bench.bare("GET", &path_of(&bench, &target)).send();
         assert_eq!(page.status, 200);
