@@ -63,6 +63,8 @@ examples: lib
 	  case $$program in with_*) more="examples-c/$${program#with_}.c" ;; *) more= ;; esac; \
 	  $(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include examples-c/$$program.c $$more -o $(BUILD)/$$program \
 	    -L$(BUILD) -lvpmeter -Wl,-rpath,'$$ORIGIN' || exit 1; done
+	@$(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include examples-c/own_store.c examples-c/block_store.c -o $(BUILD)/own_store \
+	  -L$(BUILD) -lvpmeter -Wl,-rpath,'$$ORIGIN'
 
 # Not part of the product: built for a quick start, not for speed.
 simulator: | toolchain

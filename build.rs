@@ -71,6 +71,8 @@ const SECTIONS: &[(&str, &str)] = &[
         "#define VP_UNIT_PIECES ",
         "Units of a quantity: vp_order_line.unit",
     ),
+    ("#define VP_SHELF_OPEN ", "Where a store keeps a record"),
+    ("#define VP_STORE_OK ", "What the store hooks return"),
     ("#define VP_TICK_GO_ON ", "What on_tick returns"),
     ("#define VP_LOG_ERROR ", "The level of on_log"),
     ("#define VP_HEADER_VERSION ", "Version"),

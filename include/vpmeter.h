@@ -60,7 +60,7 @@
  *   on_log, each            vp_next_reference, vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
  *                           All others return VP_ERR_REENTRANT, also for another client.
  *   wall_ms, monotonic_ms,  vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
- *   sleep_ms                All others return VP_ERR_REENTRANT.
+ *   sleep_ms, store_...     All others return VP_ERR_REENTRANT.
  *   a signal handler        vp_interrupt alone.
  *
  * A callback must return: no longjmp, no C++ exception.
@@ -465,6 +465,43 @@
 /* Kilowatt-hours. */
 #define VP_UNIT_KWH 5
 
+/* ---- Where a store keeps a record ---- */
+
+/* A payment with something left to do: `shelf` of the store hooks. */
+#define VP_SHELF_OPEN 0
+
+/*
+ * A payment that is done; kept so that its reference is not used twice and a refund finds it. May be given up, oldest
+ * first, when there is no room for anything else.
+ */
+#define VP_SHELF_CLOSED 1
+
+/* What the meter itself remembers: one record, "meter-clock", of less than 128 bytes, written about once a day. */
+#define VP_SHELF_METER 2
+
+/* ---- What the store hooks return ---- */
+
+/* Done. */
+#define VP_STORE_OK 0
+
+/* There is no such record. */
+#define VP_STORE_NOTHING (-1)
+
+/* There is no room; what was there before is as it was. */
+#define VP_STORE_FULL (-2)
+
+/* It could not be read or written; what was there before is as it was. So is every number without a name. */
+#define VP_STORE_FAILED (-3)
+
+/* There is a record, and it cannot be trusted. */
+#define VP_STORE_DAMAGED (-4)
+
+/*
+ * The largest record that a store is given, bytes. A payment without receipt has about 1500, a tombstone 1000; each
+ * line of a receipt adds 200 until the receipt is posted.
+ */
+#define VP_STORE_RECORD_MAX 65536
+
 /* ---- What on_tick returns ---- */
 
 /* `on_tick`: go on. */
@@ -636,6 +673,9 @@ typedef struct vp_payment {
     { sizeof(vp_payment), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 }, { 0 }, \
       { 0 }, { 0 }, { 0 } }
 
+/* Given to `store_each`: takes one name. Returns 0: the next one; anything else: end. */
+typedef int32_t (*vp_store_name_fn)(void *context, const char *name);
+
 /*
  * Callbacks, all optional. They run on the thread that called the library, with no lock held; a client that is shared
  * by threads calls them on each of them. Their pointers are valid during the callback only. They must return: no
@@ -668,9 +708,29 @@ typedef struct vp_hooks {
     void (*sleep_ms)(void *user, uint32_t ms);
     /* NULL */
     const void *reserved;
+    /*
+     * The journal in the host's own hands, for a meter that keeps records in battery-backed RAM; all four or none, and
+     * `journal_dir` of vp_config is NULL then. A record is `size` bytes, at most VP_STORE_RECORD_MAX, under a `name` of
+     * 8 to 64 of a-z, A-Z, 0-9 and '-' (case matters) on a `shelf`, VP_SHELF_. One call at a time for a client; they may
+     * call no function of the library, and what they hold belongs to one client of one process.
+     *
+     * Puts a record in place of the one before. When it returns VP_STORE_OK the record is durable, whatever happens to
+     * the power; until then, and after every other return, the one before is still there. What was there before should
+     * be overwritten: it may hold a phone number. Returns VP_STORE_
+     */
+    int32_t (*store_put)(void *user, int32_t shelf, const char *name, const void *bytes, uint32_t size);
+    /* Copies a record into `buffer`, which has room for `size` bytes. Returns its length, or VP_STORE_ */
+    int32_t (*store_get)(void *user, int32_t shelf, const char *name, void *buffer, uint32_t size);
+    /* Removes a record. Returns VP_STORE_ */
+    int32_t (*store_remove)(void *user, int32_t shelf, const char *name);
+    /*
+     * Calls `each` with `context` and the name of every record of a shelf, each once, in any order, until it returns
+     * something else than 0. Returns VP_STORE_OK, or VP_STORE_FAILED if it could not see all of them.
+     */
+    int32_t (*store_each)(void *user, int32_t shelf, vp_store_name_fn each, void *context);
 } vp_hooks;
 #define VP_HOOKS_INIT \
-    { sizeof(vp_hooks), sizeof(vp_payment), 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(vp_hooks), sizeof(vp_payment), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* The settings of a client. Zero and NULL mean the default that is written here. Everything is copied. */
 typedef struct vp_config {
@@ -697,7 +757,7 @@ typedef struct vp_config {
     const char *device;
     /*
      * The directory of the journal, of this client alone; made if need be. On storage that survives a power cut.
-     * Required.
+     * Required, or NULL with the store hooks of vp_hooks.
      */
     const char *journal_dir;
     /* PEM file of certificate authorities to trust beside the built-in ones; NULL: none. */

@@ -130,11 +130,17 @@ sleep_fn = c.CFUNCTYPE(None, pointer, u32)
 event_fn = c.CFUNCTYPE(i32, pointer, c.POINTER(vp_event))
 list_fn = c.CFUNCTYPE(i32, pointer, c.POINTER(vp_payment))
 record_fn = c.CFUNCTYPE(None, pointer, text, text)
+store_name_fn = c.CFUNCTYPE(i32, pointer, text)
+store_put_fn = c.CFUNCTYPE(i32, pointer, i32, text, pointer, u32)
+store_get_fn = c.CFUNCTYPE(i32, pointer, i32, text, pointer, u32)
+store_remove_fn = c.CFUNCTYPE(i32, pointer, i32, text)
+store_each_fn = c.CFUNCTYPE(i32, pointer, i32, store_name_fn, pointer)
 
 vp_hooks = _struct(
     "vp_hooks", ("payment_size", u32), ("user", pointer), ("on_payment", on_payment_fn), ("on_tick", on_tick_fn),
     ("on_log", on_log_fn), ("wall_ms", clock_fn), ("monotonic_ms", clock_fn), ("sleep_ms", sleep_fn),
-    ("reserved", pointer))
+    ("reserved", pointer), ("store_put", store_put_fn), ("store_get", store_get_fn), ("store_remove", store_remove_fn),
+    ("store_each", store_each_fn))
 vp_config = _struct(
     "vp_config", ("header_version", u32),
     *_members(text, "base_url client_id client_secret subscription_key msn market device journal_dir ca_file system_name"

@@ -28,7 +28,7 @@ pub type Answer = Result<Report, Report>;
 pub enum From {
     /// Waits, sends, opens or closes: not from a callback.
     OutsideOnly,
-    /// Only looks: also from a callback, but not from the clock hooks, which are asked at any moment.
+    /// Only looks: also from a callback, but not from the clock and store hooks, which are asked at any moment.
     Callbacks,
 }
 
@@ -114,7 +114,7 @@ thread_local! {
     static SEEN: RefCell<String> = const { RefCell::new(String::new()) };
     /// How many callbacks of the host this thread is inside of.
     static CALLBACKS: Cell<u32> = const { Cell::new(0) };
-    /// How many clock hooks this thread is inside of.
+    /// How many clock and store hooks this thread is inside of.
     static CLOCKS: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -175,6 +175,11 @@ impl Marked {
     pub fn clock() -> Marked {
         Marked::enter(&CLOCKS)
     }
+
+    /// This thread is inside a store hook of the host, with the journal in hand.
+    pub fn store() -> Marked {
+        Marked::enter(&CLOCKS)
+    }
 }
 
 impl Drop for Marked {
@@ -187,7 +192,7 @@ impl Drop for Marked {
 pub fn place_of_call(from: From) -> Result<(), Report> {
     let no = |rule: &str| Err(Report::new(Code::Reentrant, rule));
     if CLOCKS.with(Cell::get) > 0 {
-        return no("called from inside a clock hook, which may call nothing");
+        return no("called from inside a clock or store hook, which may call nothing");
     }
     if from == From::OutsideOnly && CALLBACKS.with(Cell::get) > 0 {
         return no("called from inside a callback: this function waits, sends, opens or closes");

@@ -12,6 +12,8 @@ use vpmeter_core::clock::Clock;
 use vpmeter_core::error::{Code, Report};
 use vpmeter_core::journal::directory::Directory;
 use vpmeter_core::journal::disk::RealDisk;
+use vpmeter_core::journal::hooked::Hooked;
+use vpmeter_core::journal::{Store, StoreError};
 use vpmeter_core::phone::Market;
 use vpmeter_core::poll::PollPlan;
 use vpmeter_core::transport::Transport;
@@ -20,6 +22,7 @@ use crate::boundary::{boundary, From};
 use crate::error::vp_error;
 use crate::hooks::{vp_hooks, HostHooks};
 use crate::pointers::{self, CStruct, POINTER};
+use crate::store::HostStore;
 use crate::table::{self, Reserved};
 
 /// The version of the structs in this header; VP_CONFIG_INIT puts it into vp_config.
@@ -55,7 +58,7 @@ pub struct vp_config {
     /// it must not change while anything is open. Required.
     pub device: *const c_char,
     /// The directory of the journal, of this client alone; made if need be. On storage that survives a power cut.
-    /// Required.
+    /// Required, or NULL with the store hooks of vp_hooks.
     pub journal_dir: *const c_char,
     /// PEM file of certificate authorities to trust beside the built-in ones; NULL: none.
     pub ca_file: *const c_char,
@@ -240,22 +243,18 @@ unsafe fn open(config: &vp_config) -> Result<*mut vp_client, Report> {
     // SAFETY: the caller's promise.
     let settings = unsafe { settings(config) }?;
     settings.check()?;
-    // SAFETY: the caller's promise, for both.
-    let journal_dir = unsafe { pointers::required(config.journal_dir, "journal_dir") }?;
+    // SAFETY: the caller's promise.
+    let journal = unsafe { Journal::read(config.journal_dir, &hooks) }?;
     // SAFETY: as above.
     let ca_file = unsafe { pointers::optional(config.ca_file, "ca_file") }?;
-    if journal_dir.is_empty() {
-        return Err(Report::invalid("journal_dir", "must not be empty"));
-    }
     let place = Reserved::take()?;
     let clock = hooks.clock();
     let ca_file = (!ca_file.is_empty()).then(|| PathBuf::from(ca_file));
     let transport = transport(ca_file, clock.clone())?;
-    let store = Directory::open(Path::new(&journal_dir), Arc::new(RealDisk::new()))
-        .map_err(|e| e.report())?;
+    let store = journal.open().map_err(|e| e.report())?;
     let doors = Doors {
         transport,
-        store: Arc::new(store),
+        store,
         clock,
         hooks: hooks.clone(),
         random: Arc::new(SystemRandom),
@@ -263,6 +262,43 @@ unsafe fn open(config: &vp_config) -> Result<*mut vp_client, Report> {
     };
     let client = Client::open(settings, doors)?;
     Ok(place.publish(Arc::new(Open::new(client, hooks))))
+}
+
+/// Where the journal is.
+enum Journal {
+    In(String),
+    Hooked(HostStore),
+}
+
+impl Journal {
+    /// # Safety
+    /// NULL or a string of the caller's.
+    unsafe fn read(journal_dir: *const c_char, hooks: &Arc<HostHooks>) -> Result<Journal, Report> {
+        match HostStore::of(hooks)? {
+            Some(_) if !journal_dir.is_null() => Err(Report::invalid(
+                "journal_dir",
+                "must be NULL with the store hooks: there is one journal",
+            )),
+            Some(store) => Ok(Journal::Hooked(store)),
+            None => {
+                // SAFETY: the caller's promise.
+                let dir = unsafe { pointers::required(journal_dir, "journal_dir") }?;
+                match dir.is_empty() {
+                    true => Err(Report::invalid("journal_dir", "must not be empty")),
+                    false => Ok(Journal::In(dir)),
+                }
+            }
+        }
+    }
+
+    fn open(self) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(match self {
+            Journal::In(dir) => {
+                Arc::new(Directory::open(Path::new(&dir), Arc::new(RealDisk::new()))?)
+            }
+            Journal::Hooked(store) => Arc::new(Hooked::open(Box::new(store))?),
+        })
+    }
 }
 
 /// # Safety

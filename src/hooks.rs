@@ -13,6 +13,7 @@ use vpmeter_core::log::Level;
 use crate::boundary::Marked;
 use crate::payment::{vp_list_fn, vp_payment, vp_payment_fn};
 use crate::pointers::{self, fixed, CStruct, POINTER};
+use crate::store::vp_store_name_fn;
 
 /// `on_tick`: go on.
 pub const VP_TICK_GO_ON: i32 = 0;
@@ -60,6 +61,46 @@ pub struct vp_hooks {
     pub sleep_ms: Option<unsafe extern "C" fn(user: *mut c_void, ms: u32)>,
     /// NULL
     pub reserved: *const c_void,
+    /// The journal in the host's own hands, for a meter that keeps records in battery-backed RAM; all four or none, and
+    /// `journal_dir` of vp_config is NULL then. A record is `size` bytes, at most VP_STORE_RECORD_MAX, under a `name` of
+    /// 8 to 64 of a-z, A-Z, 0-9 and '-' (case matters) on a `shelf`, VP_SHELF_. One call at a time for a client; they may
+    /// call no function of the library, and what they hold belongs to one client of one process.
+    ///
+    /// Puts a record in place of the one before. When it returns VP_STORE_OK the record is durable, whatever happens to
+    /// the power; until then, and after every other return, the one before is still there. What was there before should
+    /// be overwritten: it may hold a phone number. Returns VP_STORE_
+    pub store_put: Option<
+        unsafe extern "C" fn(
+            user: *mut c_void,
+            shelf: i32,
+            name: *const c_char,
+            bytes: *const c_void,
+            size: u32,
+        ) -> i32,
+    >,
+    /// Copies a record into `buffer`, which has room for `size` bytes. Returns its length, or VP_STORE_
+    pub store_get: Option<
+        unsafe extern "C" fn(
+            user: *mut c_void,
+            shelf: i32,
+            name: *const c_char,
+            buffer: *mut c_void,
+            size: u32,
+        ) -> i32,
+    >,
+    /// Removes a record. Returns VP_STORE_
+    pub store_remove:
+        Option<unsafe extern "C" fn(user: *mut c_void, shelf: i32, name: *const c_char) -> i32>,
+    /// Calls `each` with `context` and the name of every record of a shelf, each once, in any order, until it returns
+    /// something else than 0. Returns VP_STORE_OK, or VP_STORE_FAILED if it could not see all of them.
+    pub store_each: Option<
+        unsafe extern "C" fn(
+            user: *mut c_void,
+            shelf: i32,
+            each: vp_store_name_fn,
+            context: *mut c_void,
+        ) -> i32,
+    >,
 }
 
 // SAFETY: repr(C), begins with its size, and all zeros are a value of it: integers, raw pointers, optional functions.
@@ -118,6 +159,11 @@ impl HostHooks {
             hooks,
             payment_size: payment_size.min(ours) as u32,
         })
+    }
+
+    /// What the host gave.
+    pub fn raw(&self) -> &vp_hooks {
+        &self.hooks
     }
 
     /// The host's clock, or the system's.
@@ -235,8 +281,10 @@ pub fn tell_listed(each: vp_list_fn, user: *mut c_void, now: &Snapshot) -> bool 
 
 const _: () = {
     use std::mem::offset_of;
-    assert!(size_of::<vp_hooks>() == 8 + 8 * POINTER);
+    assert!(size_of::<vp_hooks>() == 8 + 12 * POINTER);
     assert!(offset_of!(vp_hooks, user) == 8);
     assert!(offset_of!(vp_hooks, on_payment) == 8 + POINTER);
     assert!(offset_of!(vp_hooks, sleep_ms) == 8 + 6 * POINTER);
+    assert!(offset_of!(vp_hooks, store_put) == 8 + 8 * POINTER);
+    assert!(offset_of!(vp_hooks, store_each) == 8 + 11 * POINTER);
 };

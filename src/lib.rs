@@ -23,6 +23,8 @@ mod payment;
 
 mod receipt;
 
+mod store;
+
 mod hooks;
 
 mod client;
@@ -44,6 +46,7 @@ pub use error::vp_error;
 pub use hooks::vp_hooks;
 pub use payment::{vp_event, vp_event_fn, vp_list_fn, vp_payment, vp_payment_fn};
 pub use receipt::{vp_order_line, vp_receipt};
+pub use store::vp_store_name_fn;
 
 pub use client::{vp_client, vp_config};
 pub use client::{vp_client_close, vp_client_open, vp_interrupt, vp_worker_run};

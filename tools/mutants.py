@@ -37,6 +37,20 @@ MUTANTS = [
         ["journal_power_cut", "journal_directory"],
     ),
     (
+        "a store of the host is believed without reading back",
+        "core/src/journal/hooked.rs",
+        "            Some(back) if back == bytes => Ok(()),\n",
+        "            Some(_) => Ok(()),\n",
+        ["journal_hooked"],
+    ),
+    (
+        "a tombstone goes before the record that it has ended",
+        "core/src/journal/hooked.rs",
+        "(true, false) => return Err(lies(\"does not remove\")),",
+        "(true, false) => break,",
+        ["journal_hooked"],
+    ),
+    (
         "the intent is sent before it is written",
         "core/src/client/keep.rs",
         "            self.put_open(&next.record)?;\n",

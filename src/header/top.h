@@ -60,7 +60,7 @@
  *   on_log, each            vp_next_reference, vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
  *                           All others return VP_ERR_REENTRANT, also for another client.
  *   wall_ms, monotonic_ms,  vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
- *   sleep_ms                All others return VP_ERR_REENTRANT.
+ *   sleep_ms, store_...     All others return VP_ERR_REENTRANT.
  *   a signal handler        vp_interrupt alone.
  *
  * A callback must return: no longjmp, no C++ exception.

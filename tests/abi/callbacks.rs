@@ -18,7 +18,7 @@ const ALLOWED: &[&str] = &[
 ];
 
 #[track_caller]
-fn called_from(meter: &Driver, hook: &str, allowed: &[&str]) {
+pub fn called_from(meter: &Driver, hook: &str, allowed: &[&str]) {
     let told = meter.told("inside");
     let inside = told
         .iter()

@@ -17,4 +17,6 @@ mod memory;
 mod office;
 mod rides;
 mod secrets;
+mod store_hook;
+mod store_power;
 mod threads;

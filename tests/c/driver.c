@@ -78,6 +78,7 @@ static void clean_up(void)
     for (i = 0; i < BENCH_CLIENTS; i++) {
         if (bench_places[i].client != NULL && vp_client_close(bench_places[i].client) != VP_OK)
             bench_broken("a client does not close", "quit");
+        store_close(&bench_places[i]);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdint.h>
 
+#include "block_store.h"
 #include "driver_line.h"
 #include "vpmeter.h"
 
@@ -15,6 +16,7 @@
 struct place {
     vp_client *client;
     vp_client *closed; /* the handle that it had before */
+    struct block_store store;
 };
 
 /* One thread of the driver; number 0 reads the lines. */
@@ -49,6 +51,12 @@ void hooks_inside(struct line *line);
 void hooks_die(struct line *line);
 /* Fills in the callbacks that `hooks=` names, and the clock. */
 void hooks_fill(vp_hooks *hooks, struct line *line, struct place *place);
+/* In callback `hook`: does what the test has asked for. */
+void hook_entered(const char *hook);
+/* The journal in a block of memory that `store=` asks for, and what it does wrong: `store does=put_full after=2`. */
+void store_fill(vp_hooks *hooks, struct line *line, struct place *place);
+void store_behave(struct line *line);
+void store_close(struct place *place);
 /* Tells of a payment: in the hook, in a list, in a settle. */
 void tell_payment(void *user, const vp_payment *payment);
 int32_t tell_listed(void *user, const vp_payment *payment);

@@ -197,6 +197,8 @@ static int32_t do_bench(struct call *call)
         moved_time_jump_wall(line_number(call->line, "ms", 0));
     else if (strcmp(what, "tick") == 0)
         hooks_tick(call->line);
+    else if (strcmp(what, "store") == 0)
+        store_behave(call->line);
     else if (strcmp(what, "inside") == 0)
         hooks_inside(call->line);
     else
@@ -247,7 +249,7 @@ static const struct {
     {"events", do_events}, {"work", do_work},           {"interrupt", do_interrupt}, {"signal", do_signal},
     {"phone", do_phone},   {"next", do_next},           {"text", do_text},       {"split", do_split},
     {"version", do_version}, {"advance", do_bench},     {"jump_wall", do_bench}, {"tick", do_bench},
-    {"inside", do_bench},  {"die", do_bench},           {"decide", do_decide},   {"write_off", do_write_off},
+    {"inside", do_bench},  {"die", do_bench},     {"store", do_bench},           {"decide", do_decide},   {"write_off", do_write_off},
     {"files", do_files},   {"sizes", do_sizes},
     {"export", do_export}, {"import", do_import},       {"storage", do_storage},
 };

@@ -14,6 +14,7 @@ static struct {
     char inside[16];
     char die_hook[16];
     int32_t die_state;
+    int64_t die_after;
 } behaviour;
 
 static pthread_key_t key;
@@ -60,6 +61,7 @@ void hooks_die(struct line *line)
     pthread_mutex_lock(&lock);
     snprintf(behaviour.die_hook, sizeof behaviour.die_hook, "%s", line_text(line, "hook", ""));
     behaviour.die_state = (int32_t)line_number(line, "state", 0);
+    behaviour.die_after = line_number(line, "after", 0);
     pthread_mutex_unlock(&lock);
 }
 
@@ -70,7 +72,8 @@ static void enter(const char *hook, int32_t state)
     int dies;
     int calls;
     pthread_mutex_lock(&lock);
-    dies = strcmp(behaviour.die_hook, hook) == 0 && (behaviour.die_state == 0 || behaviour.die_state == state);
+    dies = strcmp(behaviour.die_hook, hook) == 0 && (behaviour.die_state == 0 || behaviour.die_state == state) &&
+           behaviour.die_after-- <= 0;
     calls = strcmp(behaviour.inside, hook) == 0 && worker != NULL && worker->inside == 0;
     if (calls)
         behaviour.inside[0] = '\0';
@@ -82,6 +85,11 @@ static void enter(const char *hook, int32_t state)
         call_everything(worker->client, hook);
         worker->inside = 0;
     }
+}
+
+void hook_entered(const char *hook)
+{
+    enter(hook, 0);
 }
 
 static void tell(const char *kind, const vp_payment *payment)
@@ -213,4 +221,5 @@ void hooks_fill(vp_hooks *hooks, struct line *line, struct place *place)
     } else if (strcmp(clock, "half") == 0) {
         hooks->wall_ms = real_wall_ms;
     }
+    store_fill(hooks, line, place);
 }

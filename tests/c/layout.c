@@ -129,7 +129,7 @@ AT(vp_storage, file_syncs, 8);
 AT(vp_storage, directory_syncs, 16);
 AT(vp_storage, longest_sync_ms, 24);
 
-SIZE(vp_hooks, 8 + 8 * P);
+SIZE(vp_hooks, 8 + 12 * P);
 AT(vp_hooks, struct_size, 0);
 AT(vp_hooks, payment_size, 4);
 AT(vp_hooks, user, 8);
@@ -140,6 +140,10 @@ AT(vp_hooks, wall_ms, 8 + 4 * P);
 AT(vp_hooks, monotonic_ms, 8 + 5 * P);
 AT(vp_hooks, sleep_ms, 8 + 6 * P);
 AT(vp_hooks, reserved, 8 + 7 * P);
+AT(vp_hooks, store_put, 8 + 8 * P);
+AT(vp_hooks, store_get, 8 + 9 * P);
+AT(vp_hooks, store_remove, 8 + 10 * P);
+AT(vp_hooks, store_each, 8 + 11 * P);
 
 SIZE(vp_config, 32 + 14 * P);
 AT(vp_config, struct_size, 0);

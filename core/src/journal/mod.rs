@@ -2,6 +2,7 @@
 
 pub mod directory;
 pub mod disk;
+pub mod hooked;
 pub mod memory;
 pub mod slot;
 
@@ -75,8 +76,29 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
     /// Wipes what older versions of the record still hold (a phone number that has served); best effort.
     fn forget_older(&self, shelf: Shelf, name: &str);
+    /// The latest time that was kept, Unix milliseconds. Best effort: an older one, or none, after a fault.
+    fn latest_time(&self) -> Option<i64> {
+        None
+    }
+    /// Keeps the latest time that is known to have been. A store that cannot keep anything keeps nothing.
+    fn keep_latest_time(&self, _unix_ms: i64) -> Result<(), StoreError> {
+        Ok(())
+    }
     /// What its syncs have cost so far; nothing, for a store without a disk.
     fn cost(&self) -> disk::SyncStats {
         disk::SyncStats::default()
     }
+}
+
+/// The record of the latest time, for an engineer to read.
+fn write_time(unix_ms: i64) -> Vec<u8> {
+    format!("{{\"latest_ms\":{unix_ms}}}").into_bytes()
+}
+
+fn read_time(bytes: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    text.strip_prefix("{\"latest_ms\":")?
+        .strip_suffix('}')?
+        .parse()
+        .ok()
 }

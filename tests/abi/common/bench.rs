@@ -26,7 +26,7 @@ impl Bench {
             sim: Simulator::start(simulator),
             dir: Scratch::new(),
             link: Link::Shared,
-            options: String::new(),
+            options: doors(),
         }
     }
 
@@ -55,13 +55,21 @@ impl Bench {
         files(&self.journal())
     }
 
+    /// The block of memory with the journal, if `store=` is among the options.
+    pub fn memory(&self) -> PathBuf {
+        self.dir.join("memory")
+    }
+
     /// The line that opens a client on this bench.
     pub fn open_line(&self, more: &str) -> String {
+        let path = |path: PathBuf| encode(path.to_str().expect("a path in UTF-8"));
+        let journal = match self.options.contains("store=") {
+            true => format!("memory={}", path(self.memory())),
+            false => format!("journal={}", path(self.journal())),
+        };
         let mut line = format!(
-            "open base_url={} journal={} control={}",
-            self.sim.url,
-            encode(self.journal().to_str().expect("a path in UTF-8")),
-            self.sim.control
+            "open base_url={} {journal} control={}",
+            self.sim.url, self.sim.control
         );
         if let Some(ca) = &self.sim.ca_file {
             line += &format!(" ca_file={}", encode(ca));
@@ -97,6 +105,12 @@ impl Bench {
         driver.call(&self.open_line("")).is("rc=VP_OK");
         driver
     }
+}
+
+/// Options of every open in this run of the tests: the doors of the firmware instead of the library's own,
+/// `VPMETER_DOORS="store=c"`.
+fn doors() -> String {
+    std::env::var("VPMETER_DOORS").unwrap_or_default()
 }
 
 fn stderr_name() -> String {

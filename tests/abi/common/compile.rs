@@ -141,7 +141,10 @@ pub fn driver(link: Link) -> &'static Path {
             })
             .collect();
         sources.sort();
-        let flags = [STRICT_C, &["-g", "-pthread"]].concat();
+        // Its store in memory is the one that users copy.
+        sources.push(root().join("examples-c/block_store.c"));
+        let include = format!("-I{}", root().join("examples-c").display());
+        let flags = [STRICT_C, &["-g", "-pthread", &include]].concat();
         // Under a name of its own first: another run of the tests may be using the last one.
         let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let program = place.join(format!("driver-{link:?}"));

@@ -270,6 +270,22 @@ impl Driver {
         );
     }
 
+    /// A call in which it may die, of what [`Driver::wait_for_death`] says; `None` then.
+    #[track_caller]
+    pub fn call_or_death(&mut self, line: &str) -> Option<Reply> {
+        self.write(line);
+        loop {
+            if let Some(reply) = self.results.remove(&0) {
+                return Some(reply);
+            }
+            match self.lines.recv_timeout(HANGS) {
+                Ok(line) => self.take(&line),
+                Err(RecvTimeoutError::Timeout) => panic!("the driver hangs in: {line}"),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+    }
+
     /// Closes everything and ends in good order.
     #[track_caller]
     pub fn quit(self) {
