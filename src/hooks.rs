@@ -105,7 +105,7 @@ pub struct vp_hooks {
 
 // SAFETY: repr(C), begins with its size, and all zeros are a value of it: integers, raw pointers, optional functions.
 unsafe impl CStruct for vp_hooks {
-    const FIRST_SIZE: usize = 8 + 8 * POINTER;
+    const FIRST_SIZE: usize = 8 + 12 * POINTER;
 }
 
 /// The host's hooks, as the core wants them.

@@ -201,7 +201,11 @@ fn a_store_that_goes_bad_in_the_middle_of_a_ride() {
             let mut meter = bench.meter();
             meter.call("settle");
             let ride = meter.call("ride wait=660000");
-            if does == "put_half" && ride.code() == "VP_ERR_DAMAGED_RECORD" {
+            if ride.get("state") == "NOT_CREATED" {
+                // Nothing was sent, and after a restart nobody gets a bill for it.
+                ride.is("verdict=TAKE_OTHER_PAYMENT");
+                assert!(bench.sim.ledger(REF).is_null(), "{when}");
+            } else if does == "put_half" && ride.code() == "VP_ERR_DAMAGED_RECORD" {
                 // It has destroyed the record that was there and said that all is well.
                 ride.is("verdict=ASK_OFFICE owed=DECISION");
                 at_most_once(&bench, &when);
@@ -371,11 +375,6 @@ fn what_the_settings_of_a_store_must_be() {
     meter
         .call(&bench.open_line(&format!("store=half {memory} journal=@null")))
         .is("rc=VP_ERR_INVALID_ARGUMENT field=hooks.store_remove");
-    // A program that was compiled before there were store hooks has none, whatever stands behind its struct.
-    meter
-        .call(&bench.open_line(&format!("store=c {memory} hooks_size={}", usize::BITS + 8)))
-        .is("rc=VP_OK");
-    assert!(bench.journal().exists());
     meter.quit();
 }
 
