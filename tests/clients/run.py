@@ -46,7 +46,7 @@ class PublishedClients(unittest.TestCase):
             raise unittest.SkipTest(reason)
 
     def setUp(self):
-        self.simulator = Simulator("--tls", "--passenger", "approve-after=300ms")
+        self.simulator = Simulator("--tls", "--passenger", "approve-after=300ms", "--check-answers", "crash")
         self.addCleanup(self.simulator.stop)
 
     def run_client(self, name):

@@ -18,7 +18,6 @@ sys.dont_write_bytecode = True
 
 from vp_simulator import ControlError, Simulator, StartError  # noqa: E402
 
-PYTEST = "pytest==9.0.2"
 KEYS = {"client_id": "sim-client-id", "client_secret": "sim-client-secret",
         "Ocp-Apim-Subscription-Key": "sim-subscription-key", "Merchant-Serial-Number": "123456"}
 
@@ -206,17 +205,16 @@ def test_with_arguments(vp_simulator):
 '''
 
     def test_in_pytest(self):
-        where = ROOT / "build" / "python-tests"
-        if not (where / "pytest").is_dir():
-            pip = subprocess.run([sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check",
-                                  "--root-user-action=ignore", "--target", where, PYTEST], capture_output=True, text=True)
-            if pip.returncode != 0:
-                self.skipTest(f"{PYTEST} cannot be installed: {pip.stderr.strip()[-200:]}")
+        venv = ROOT / "build" / "venv-schema"
+        made = subprocess.run(["sh", ROOT / "tools/venv.sh", sys.executable, ROOT / "tests/schema/requirements.txt", venv],
+                              capture_output=True, text=True)
+        if made.returncode != 0:
+            self.skipTest(f"pytest cannot be installed: {made.stderr.strip()[-200:]}")
         with tempfile.TemporaryDirectory() as folder:
             (Path(folder) / "conftest.py").write_text('pytest_plugins = ["vp_simulator"]\n')
             (Path(folder) / "test_it.py").write_text(self.TESTS)
-            done = subprocess.run([sys.executable, "-m", "pytest", "-q", "--strict-markers", "-p", "no:cacheprovider"],
-                                  cwd=folder, env={**os.environ, "PYTHONPATH": f"{where}:{PYTHON}"},
+            done = subprocess.run([venv / "bin/python", "-m", "pytest", "-q", "--strict-markers", "-p", "no:cacheprovider"],
+                                  cwd=folder, env={**os.environ, "PYTHONPATH": str(PYTHON)},
                                   capture_output=True, text=True, timeout=120)
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
             self.assertRegex(done.stdout, "2 passed")
