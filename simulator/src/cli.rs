@@ -252,12 +252,10 @@ Who may call
   --rate-limits B       on or off (on)
 
 What happens
-  --passenger RULE      what a passenger does (approve-after=3s); one of
-                        approve, approve-after=D, decline, decline-after=D, ignore, manual, approve-on-cancel,
-                        no-user, push-not-allowed, or a card that fails: card-refused, insufficient-funds and others,
-                        also with -after=D
-                        and, behind a comma, then-approve-after=D; with busy-from=D and a comma before a rule cancels
-                        are refused from then on
+  --passenger RULE      what a passenger does (approve-after=3s): approve, decline, approve-after=D, decline-after=D,
+                        ignore, manual, approve-on-cancel, no-user, push-not-allowed, or a card that fails:
+                        card-refused, insufficient-funds and others, also with -after=D.
+                        RULE,then-approve-after=D is a second try; busy-from=D,RULE refuses cancels from then on
   --preset NAME         a set of switches; sets every switch, so that a --switch after it wins
   --switch NAME=VALUE   how to read what the published sources leave open; see below
   --speed N             the simulator's clock runs N times faster than real time, up to 100000 (1)
@@ -287,7 +285,7 @@ While it runs, under /_sim/ of both ports, in JSON (curl URL/_sim/NAME; -d BODY 
   clock                 {{\"advance_ms\":600000}}, {{\"freeze\":true}} or {{\"speed\":60}}
   switches              {{\"preset\":\"lagging\"}}, or {{\"profile\":\"missing\"}}
   tokens/revoke, reset  every token is refused from now on; back to the command line (-X POST)
-  README.md has all of them, docs/simulator.md has recipes.
+  webhooks, snapshots, recording, credentials and the rest are in README.md; docs/simulator.md has recipes.
 
 Phone numbers with a character of their own
 {numbers}
