@@ -95,6 +95,8 @@ class Simulator:
         self.phone = ready["phone"]
         #: The throw-away certificate authority; None without --tls.
         self.ca_file = ready["ca_file"]
+        #: The page with the passenger's phone, for a browser.
+        self.phone = ready["phone"]
         self.pid = ready["pid"]
 
     def _ready_line(self):

@@ -44,6 +44,7 @@ export class Phone {
 
   show(state) {
     this.state = state;
+    this.turn();
     this.announceNew();
     this.choose();
     this.render();
@@ -152,8 +153,21 @@ export class Phone {
     }
   }
 
+  // Whether an approval has begun. True if that has changed for any payment.
+  turn() {
+    const now = time(this.state.clock);
+    let any = false;
+    for (const p of this.state.payments) {
+      const approving = p.approving_from != null && p.approving_from <= now;
+      any ||= p.approving !== approving;
+      p.approving = approving;
+    }
+    return any;
+  }
+
   // What runs with the clock.
   tick() {
+    if (this.turn()) this.render();
     const now = time(this.state.clock);
     for (const element of this.screen.querySelectorAll('[data-clock]')) {
       say(element, element.dataset.clock === 'day' ? dayOf(now) : hourOf(now));

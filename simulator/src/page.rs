@@ -26,6 +26,7 @@ macro_rules! files {
 
 files! {
     "/phone" HTML "phone.html";
+    "/phone/colours.css" CSS "colours.css";
     "/phone/page.css" CSS "page.css";
     "/phone/icon.svg" SVG "icon.svg";
     "/phone/phone.css" CSS "phone.css";

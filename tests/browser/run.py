@@ -53,7 +53,7 @@ class Page(unittest.TestCase):
         browser.look(*SIZES[0], "light")
 
     def open(self, url=None):
-        browser.open(f"{url or self.simulator.control}/phone")
+        browser.open(f"{url}/phone" if url else self.simulator.phone)
         browser.until("return document.body.dataset.live === 'true' && document.querySelector('.lock')", what="the lock screen")
         self.addCleanup(self.leave)
 
@@ -193,6 +193,17 @@ class Screens(Page):
         self.sees("The clock of the servers stands still")
         self.assertEqual(self.merchant.refused("POST", "/epayment/v1/payments/ride-0001/cancel", {}, "x-1"), 423)
         browser.click("+1 min")
+        self.sees("Reserved")
+
+    def test_a_slow_approval_is_seen_when_it_begins(self):
+        self.simulator.freeze()
+        self.simulator.passenger("busy-from=1s,approve-after=9m")
+        self.merchant.ask("ride-0001", 24900)
+        browser.click("Payment request")
+        browser.button("Approve NOK 249.00")
+        self.simulator.freeze(False)
+        self.sees("Approving…")
+        self.simulator.advance(9 * 60_000)
         self.sees("Reserved")
 
     def test_a_card_is_refused_and_another_one_does(self):

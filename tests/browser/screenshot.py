@@ -35,7 +35,7 @@ def main(picture):
     try:
         with Simulator("--passenger", "manual") as simulator:
             browser.look(1280, 820, "light")
-            browser.open(f"{simulator.control}/phone")
+            browser.open(simulator.phone)
             browser.until("return document.querySelector('.lock')")
             stage(simulator, browser)
             image = browser.picture()

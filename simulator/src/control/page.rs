@@ -26,7 +26,6 @@ pub fn view(sim: &Sim) -> Value {
 }
 
 fn show(sim: &Sim, payment: &Payment) -> Value {
-    let now = sim.clock.now();
     let money = payment.money();
     let events = payment.done().map(|event| json!({"name": event.name.name(), "amount": event.amount, "at": event.at}));
     let failed = payment.failed_tries.iter().map(|(card, at)| json!({"why": card.name(), "at": at}));
@@ -44,7 +43,7 @@ fn show(sim: &Sim, payment: &Payment) -> Value {
         "phone": payment.phone_index,
         "phone_masked": payment.phone.as_deref().map(mask::phone),
         "state": payment.state.name(),
-        "approving": payment.is_busy(now),
+        "approving_from": payment.busy_since(),
         "failed_tries": failed.collect::<Vec<_>>(),
         "currency": payment.currency,
         "amount": payment.amount,

@@ -400,8 +400,13 @@ impl Payment {
 
     /// In the middle of approving, or of a strong authentication: a cancel is refused then.
     pub fn is_busy(&self, now: i64) -> bool {
-        let since = self.rule.busy_from.map(|after| self.rule_since + after);
-        self.state == State::Created && since.is_some_and(|since| since <= now)
+        self.busy_since().is_some_and(|since| since <= now)
+    }
+
+    /// When that begins; it may be ahead.
+    pub fn busy_since(&self) -> Option<i64> {
+        let after = self.rule.busy_from.filter(|_| self.state == State::Created)?;
+        Some(self.rule_since.saturating_add(after))
     }
 
     pub fn approve(&mut self, now: i64) -> Result<(), Refusal> {
