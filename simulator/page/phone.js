@@ -102,15 +102,14 @@ export class Phone {
   take(phone) {
     this.chosen = phone;
     this.choose();
-    this.go({ screen: 'lock' }, false);
+    this.go({ screen: 'lock' });
   }
 
-  go(view, focus = true) {
+  go(view) {
     this.view = view;
     this.error = '';
     this.render();
     this.tick();
-    if (focus) this.screen.querySelector('[data-start]')?.focus();
   }
 
   open(payment) {
@@ -131,6 +130,7 @@ export class Phone {
     const scrolled = this.screen.firstElementChild?.scrollTop ?? 0;
     this.screen.replaceChildren(this.build());
     this.screen.firstElementChild.scrollTop = scrolled;
+    // The focus stays where it was, or goes to the title of a new screen.
     if (held) {
       const again = held.hold && this.screen.querySelector(`[data-hold="${CSS.escape(held.hold)}"]:not(:disabled)`);
       (again || this.screen.querySelector('[data-start]'))?.focus();
