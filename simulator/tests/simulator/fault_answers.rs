@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use crate::bench::{Bench, Reply};
 use crate::faults::{capture_with, error};
 
-/// What comes until the end, or until nothing has come for a while; and whether it has ended.
+/// What comes until the end, or until nothing more has come for a while; and whether it has ended.
 fn all_that_comes(mut stream: TcpStream) -> (String, bool) {
+    let mut all = vec![0];
+    stream.read_exact(&mut all).expect("the first byte");
     stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
-    let mut all = Vec::new();
     let ended = stream.read_to_end(&mut all).is_ok();
     (String::from_utf8_lossy(&all).into_owned(), ended)
 }
@@ -161,9 +162,9 @@ fn one_byte_at_a_time() {
     let bench = Bench::new();
     bench.fault(json!({"operation": "get", "action": "slow_after"}));
     let mut stream = bench.on("GET", "ride-0001", "").open();
-    stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
     let mut first = [0; 16];
     assert_eq!(stream.read(&mut first).expect("a byte"), 1);
+    stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
     assert!(stream.read(&mut first).is_err());
 }
 
