@@ -140,7 +140,7 @@ export class Operator {
   fault(f) {
     const { id, seen, fired, operation, action, nth, times, ...more } = f;
     const known = FAULTS.find(([, rule]) => rule.action === action && (!rule.status || rule.status === f.status));
-    const when = [nth > 1 && `from the ${nth}. on`, times === 0 ? 'for ever' : times > 1 && `${times} times`].filter(Boolean).join(', ');
+    const when = [nth > 1 && `from no. ${nth} on`, times === 0 ? 'for ever' : times > 1 && `${times} times`].filter(Boolean).join(', ');
     const rest = Object.entries(more).filter(([name, value]) => value != null && !['ms', 'status'].includes(name));
     return h('tr', null,
       h('td', null, id),

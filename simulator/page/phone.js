@@ -24,7 +24,7 @@ const PICTURES = {
 // Requests without a phone number come by a link or a QR code, to whoever opens it.
 const LINK = 'link';
 const phoneOf = (payment) => String(payment.phone ?? LINK);
-const nameOf = (payment) => (payment.phone ? `Phone ${digits(payment.phone_masked)}` : 'Link or QR code');
+const nameOf = (payment) => (payment.phone ? `Phone ${digits(payment.phone_masked)}` : 'Link or QR');
 
 export class Phone {
   constructor(parts) {
