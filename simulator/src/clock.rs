@@ -343,10 +343,22 @@ mod tests {
             assert!(now >= last, "{now} after {last}");
             last = now;
         };
+        let pass = || {
+            // For a jump to be seen.
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(1) {}
+        };
         // Frozen meanwhile, so that what the changes themselves do can be seen to the microsecond.
         for speed in [100_000, 1, 60, 1] {
             clock.set_speed(speed);
             later(&clock);
+            pass();
+            later(&clock);
+            let shown = clock.now_us();
+            clock.set_speed(1);
+            later(&clock);
+            assert!(clock.now_us() - shown < 30_000_000, "a jump of 30 seconds");
+            clock.set_speed(speed);
             clock.freeze(true);
             let stood = clock.now_us();
             clock.set_speed(7);

@@ -157,7 +157,7 @@ mod tests {
             client-secret = "of this bench"
             speed = 60
             passenger = "approve-after=5s"
-            push-allowed = true
+            rate-limits = "off"
             preset = "other"
             faults = "rules.json"
             [switches]
@@ -178,6 +178,7 @@ mod tests {
         assert!(settings.switches.is(Switch::TokenNumbers, "numbers"));
         assert!(settings.switches.is(Switch::Profile, "object"));
         assert!(settings.switches.is(Switch::DomainStatus, "422"));
+        assert!(settings.switches.is(Switch::RateLimits, "off"));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What must be true of the books is asked in one call.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, push, receipt};
@@ -125,17 +128,25 @@ fn bytes_are_those_on_the_wire() {
     assert!(bench.on("GET", "ride-0001", "").try_send().is_err());
     bench.fault(json!({"operation": "get", "action": "reset_after"}));
     assert!(bench.on("GET", "ride-0001", "").try_send().is_err());
-    bench.bare("GET", "/_sim/ledger").send();
-    let ledger = bench.ledger("ride-0001");
     let read = bench.on("GET", "ride-0001", "").length();
-    assert_eq!(ledger["bytes_in"], json!(bytes_in + 2 * read));
+    assert_eq!(bench.ledger("ride-0001")["bytes_in"], json!(bytes_in + 2 * read));
+    let address = bench.simulator.url.split_once("//").expect("a URL").1;
+    let mut stream = TcpStream::connect(address).expect("connects");
+    stream.write_all(b"GET /_sim/switches HTTP/1.1\r\nHost: x\r\n\r\n").expect("writes");
+    assert!(stream.read(&mut [0; 16]).expect("an answer begins") > 0);
+    let after = b"GET /epayment/v1/payments/ride-0002 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(after).expect("writes");
+    stream.read_to_end(&mut Vec::new()).expect("the rest");
+    let last = bench.sim("GET", "requests", Value::Null).as_array().and_then(|list| list.last().cloned());
+    assert_eq!(last.expect("a request")["bytes_in"], json!(after.len()));
+    let ledger = bench.ledger("ride-0001");
     let out = ledger["bytes_out"].as_u64().expect("a number") as usize;
     assert!(out > bytes_out + 100 && out < bytes_out + 1_000, "{out} after {bytes_out}");
     let list = bench.sim("GET", "requests", Value::Null);
     let sum = |name: &str| -> u64 { list.as_array().expect("a list").iter().filter_map(|r| r[name].as_u64()).sum() };
     let totals = &bench.sim("GET", "ledger", Value::Null)["totals"];
     assert_eq!((&totals["bytes_in"], &totals["bytes_out"]), (&json!(sum("bytes_in")), &json!(sum("bytes_out"))));
-    assert_eq!((&totals["requests"], &totals["payments"], &totals["authorized"]), (&json!(4), &json!(1), &json!(0)));
+    assert_eq!((&totals["requests"], &totals["payments"], &totals["authorized"]), (&json!(5), &json!(1), &json!(0)));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! The whole state is saved under a name and restored.
 
 use std::io::Read;
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, receipt};
+use crate::bench::{Bench, Call, receipt};
 
 fn now(bench: &Bench) -> i64 {
     bench.sim("GET", "clock", Value::Null)["now"].as_i64().expect("a time")
@@ -81,39 +82,62 @@ fn tokens_live_as_long_as_they_had_left() {
 #[test]
 fn a_running_clock_goes_on_from_the_moment_of_the_snapshot() {
     let bench = Bench::new();
-    bench.sim("POST", "clock", json!({"freeze": false, "speed": 1000}));
+    bench.sim("POST", "clock", json!({"freeze": false, "speed": 100_000}));
     let saved = save(&bench, "running")["now"].as_i64().expect("a time");
-    bench.sim("POST", "clock", json!({"advance_ms": 86_400_000, "freeze": true, "speed": 1}));
-    restore(&bench, "running");
+    const HOUR: i64 = 3_600_000;
+    while now(&bench) < saved + HOUR {}
+    bench.sim("POST", "clock", json!({"freeze": true, "speed": 1}));
+    let restored = restore(&bench, "running")["now"].as_i64().expect("a time");
+    assert!(restored >= saved && restored < saved + HOUR, "{restored} after {saved}");
     let clock = bench.sim("GET", "clock", Value::Null);
-    assert_eq!((&clock["speed"], &clock["frozen"]), (&json!(1000), &json!(false)));
-    let shown = clock["now"].as_i64().expect("a time");
-    assert!(shown >= saved && shown < saved + 86_400_000, "{shown} after {saved}");
+    assert_eq!((&clock["speed"], &clock["frozen"]), (&json!(100_000), &json!(false)));
+}
+
+/// Waits until the servers have noted a request that a fault delays.
+fn delayed(bench: &Bench, call: &Call) -> TcpStream {
+    let count = || bench.sim("GET", "requests", Value::Null).as_array().map(Vec::len);
+    let before = count();
+    let stream = call.open();
+    while count() == before {}
+    stream
+}
+
+fn answer(mut stream: TcpStream) -> String {
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
 }
 
 #[test]
 fn a_request_under_way_is_not_taken_for_a_later_one() {
-    let bench = Bench::with(&["--switch", "while-running=409"]);
+    let bench = Bench::new();
     save(&bench, "empty");
-    bench.approved("ride-0001");
-    bench.fault(json!({"operation": "capture", "action": "delay", "ms": 200}));
-    let mut first = bench.capture("ride-0001", 100, "a").open();
-    while !bench.sim("GET", "requests", Value::Null).to_string().contains("capture") {}
+    bench.create("ride-0001").send();
+    bench.fault(json!({"operation": "create", "action": "delay", "ms": 200}));
+    let under_way = delayed(&bench, &bench.create("ride-0002"));
     restore(&bench, "empty");
     for n in 0..5 {
-        assert_eq!(bench.get(&format!("ride-000{n}")).status, 404);
+        assert_eq!(bench.get(&format!("ride-001{n}")).status, 404);
     }
-    // It finds no payment any more; and nothing is left that still runs.
-    let mut answer = String::new();
-    first.read_to_string(&mut answer).expect("an answer");
-    assert!(answer.contains("5090"), "{answer}");
+    assert!(answer(under_way).starts_with("HTTP/1.1 201"));
     let list = bench.sim("GET", "requests", Value::Null);
-    let shown: Vec<_> = list.as_array().expect("a list").iter().map(|r| (&r["operation"], &r["status"])).collect();
-    assert_eq!(shown[1..], [(&json!("get"), &json!(404)); 5]);
+    let shown: Vec<_> =
+        list.as_array().expect("a list").iter().skip(1).map(|r| (&r["operation"], &r["status"], &r["acted"])).collect();
+    assert_eq!(shown, [(&json!("get"), &json!(404), &json!(false)); 5]);
+}
+
+#[test]
+fn what_ran_at_the_moment_of_the_snapshot_does_not_run_for_ever() {
+    let bench = Bench::with(&["--switch", "while-running=409"]);
     bench.approved("ride-0001");
-    // Its refusal stays for its key, as any would; but it does not run any more.
-    assert_eq!(bench.capture("ride-0001", 100, "a").send().code(), (404, 5090));
-    assert_eq!(bench.capture("ride-0001", 100, "b").send().status, 200);
+    bench.fault(json!({"operation": "capture", "action": "delay", "ms": 200}));
+    let under_way = delayed(&bench, &bench.capture("ride-0001", 100, "a"));
+    save(&bench, "busy");
+    assert_eq!(bench.capture("ride-0001", 100, "a").send().code(), (409, 6160));
+    assert!(answer(under_way).starts_with("HTTP/1.1 200"));
+    restore(&bench, "busy");
+    assert_eq!(bench.ledger("ride-0001")["captured"], 0);
+    assert_eq!(bench.capture("ride-0001", 100, "a").send().status, 200);
 }
 
 #[test]
