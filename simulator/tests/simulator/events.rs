@@ -68,7 +68,7 @@ fn a_slow_page_holds_up_nobody_and_misses_nothing_at_the_end() {
     while slow.next() < first + 2_000 {
         events += 1;
     }
-    assert!(events < 1_000, "events that nobody read have melted into one: {events}");
+    assert!(events < 300, "events that nobody read have melted into one: {events}");
 }
 
 #[test]
