@@ -73,6 +73,14 @@ const SECTIONS: &[(&str, &str)] = &[
     ),
     ("#define VP_SHELF_OPEN ", "Where a store keeps a record"),
     ("#define VP_STORE_OK ", "What the store hooks return"),
+    (
+        "#define VP_TRANSPORT_BEGIN ",
+        "What the hook `transport` is called for",
+    ),
+    (
+        "#define VP_TRANSPORT_DONE ",
+        "What the hook `transport` returns",
+    ),
     ("#define VP_TICK_GO_ON ", "What on_tick returns"),
     ("#define VP_LOG_ERROR ", "The level of on_log"),
     ("#define VP_HEADER_VERSION ", "Version"),
@@ -95,6 +103,10 @@ const SECTIONS: &[(&str, &str)] = &[
         "What a human decides: vp_decide",
     ),
     ("typedef struct vp_client ", "Structs"),
+    (
+        "int32_t vp_answer_status(",
+        "The answer, from inside the hook `transport`",
+    ),
     ("int32_t vp_client_open(", "The client"),
     ("int32_t vp_create_push_payment(", "The ride"),
     ("int32_t vp_cancel(", "Around the ride"),

@@ -24,6 +24,7 @@ use crate::hooks::{vp_hooks, HostHooks};
 use crate::pointers::{self, CStruct, POINTER};
 use crate::store::HostStore;
 use crate::table::{self, Reserved};
+use crate::transport::HostTransport;
 
 /// The version of the structs in this header; VP_CONFIG_INIT puts it into vp_config.
 pub const VP_HEADER_VERSION: u32 = 1;
@@ -60,7 +61,7 @@ pub struct vp_config {
     /// The directory of the journal, of this client alone; made if need be. On storage that survives a power cut.
     /// Required, or NULL with the store hooks of vp_hooks.
     pub journal_dir: *const c_char,
-    /// PEM file of certificate authorities to trust beside the built-in ones; NULL: none.
+    /// PEM file of certificate authorities to trust beside the built-in ones; NULL: none. NULL with the hook `transport`.
     pub ca_file: *const c_char,
     /// The meter's software, told to the servers: up to 30 visible ASCII characters; NULL: nothing.
     pub system_name: *const c_char,
@@ -250,7 +251,16 @@ unsafe fn open(config: &vp_config) -> Result<*mut vp_client, Report> {
     let place = Reserved::take()?;
     let clock = hooks.clock();
     let ca_file = (!ca_file.is_empty()).then(|| PathBuf::from(ca_file));
-    let transport = transport(ca_file, clock.clone())?;
+    let transport = match HostTransport::of(&hooks, &clock) {
+        Some(_) if ca_file.is_some() => {
+            return Err(Report::invalid(
+                "ca_file",
+                "must be NULL with the transport hook, which verifies the servers itself",
+            ))
+        }
+        Some(transport) => Arc::new(transport),
+        None => transport(ca_file, clock.clone())?,
+    };
     let store = journal.open().map_err(|e| e.report())?;
     let doors = Doors {
         transport,
@@ -355,9 +365,9 @@ fn transport(
 
 #[cfg(not(feature = "https"))]
 fn transport(_: Option<PathBuf>, _: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Report> {
-    Err(Report::new(
-        Code::NotPermitted,
-        "this library was built without a transport (feature https)",
+    Err(Report::invalid(
+        "hooks.transport",
+        "must be there: this library was built without HTTPS of its own",
     ))
 }
 

@@ -14,6 +14,7 @@ use crate::boundary::Marked;
 use crate::payment::{vp_list_fn, vp_payment, vp_payment_fn};
 use crate::pointers::{self, fixed, CStruct, POINTER};
 use crate::store::vp_store_name_fn;
+use crate::transport::vp_transport_fn;
 
 /// `on_tick`: go on.
 pub const VP_TICK_GO_ON: i32 = 0;
@@ -101,11 +102,20 @@ pub struct vp_hooks {
             context: *mut c_void,
         ) -> i32,
     >,
+    /// The host's own way to the servers, instead of the library's HTTPS: sends the request and gives the answer with
+    /// vp_answer_...; returns VP_TRANSPORT_ . It may wait for the answer itself, and then calls vp_answer_go_on
+    /// meanwhile; or do what can be done at once and return VP_TRANSPORT_IN_PROGRESS, to be called again, `what` being
+    /// VP_TRANSPORT_GO_ON. A call that has no more time leaves such an exchange under way for the next call, perhaps of
+    /// another thread; vp_client_close tears it. No redirects, no repeats. Threads that share a client have exchanges
+    /// side by side.
+    pub transport: vp_transport_fn,
+    /// NULL
+    pub reserved_2: *const c_void,
 }
 
 // SAFETY: repr(C), begins with its size, and all zeros are a value of it: integers, raw pointers, optional functions.
 unsafe impl CStruct for vp_hooks {
-    const FIRST_SIZE: usize = 8 + 12 * POINTER;
+    const FIRST_SIZE: usize = 8 + 14 * POINTER;
 }
 
 /// The host's hooks, as the core wants them.
@@ -133,6 +143,7 @@ impl HostHooks {
             unsafe { pointers::read(hooks, "hooks") }?
         };
         pointers::reserved("hooks.reserved", hooks.reserved.is_null())?;
+        pointers::reserved("hooks.reserved_2", hooks.reserved_2.is_null())?;
         let ours = size_of::<vp_payment>();
         let payment_size = match hooks.on_payment {
             None => ours,
@@ -281,10 +292,11 @@ pub fn tell_listed(each: vp_list_fn, user: *mut c_void, now: &Snapshot) -> bool 
 
 const _: () = {
     use std::mem::offset_of;
-    assert!(size_of::<vp_hooks>() == 8 + 12 * POINTER);
+    assert!(size_of::<vp_hooks>() == 8 + 14 * POINTER);
     assert!(offset_of!(vp_hooks, user) == 8);
     assert!(offset_of!(vp_hooks, on_payment) == 8 + POINTER);
     assert!(offset_of!(vp_hooks, sleep_ms) == 8 + 6 * POINTER);
     assert!(offset_of!(vp_hooks, store_put) == 8 + 8 * POINTER);
     assert!(offset_of!(vp_hooks, store_each) == 8 + 11 * POINTER);
+    assert!(offset_of!(vp_hooks, transport) == 8 + 12 * POINTER);
 };

@@ -25,6 +25,8 @@ mod receipt;
 
 mod store;
 
+mod transport;
+
 mod hooks;
 
 mod client;
@@ -47,6 +49,12 @@ pub use hooks::vp_hooks;
 pub use payment::{vp_event, vp_event_fn, vp_list_fn, vp_payment, vp_payment_fn};
 pub use receipt::{vp_order_line, vp_receipt};
 pub use store::vp_store_name_fn;
+
+pub use transport::{vp_answer, vp_request, vp_transport_fn};
+pub use transport::{
+    vp_answer_body, vp_answer_cause, vp_answer_go_on, vp_answer_header, vp_answer_status,
+    vp_answer_traffic,
+};
 
 pub use client::{vp_client, vp_config};
 pub use client::{vp_client_close, vp_client_open, vp_interrupt, vp_worker_run};

@@ -20,10 +20,17 @@ fn compile_strictly_and_link_both_ways() {
         &["minimal"][..],
         &["taximeter"],
         &["with_simulator", "simulator"],
+        &["main_loop"],
+        &["single_thread", "socket_transport"],
     ] {
         for link in [Link::Shared, Link::Static] {
             for optimised in ["-O0", "-O2"] {
-                compile(names, &[optimised], link, &scratch.join(names[0]));
+                compile(
+                    names,
+                    &[optimised, "-pthread"],
+                    link,
+                    &scratch.join(names[0]),
+                );
             }
         }
     }

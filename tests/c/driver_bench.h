@@ -57,6 +57,10 @@ void hook_entered(const char *hook);
 void store_fill(vp_hooks *hooks, struct line *line, struct place *place);
 void store_behave(struct line *line);
 void store_close(struct place *place);
+/* The transport that `transport=` asks for, what it does wrong from now on, and an answer after its time. */
+void transport_fill(vp_hooks *hooks, struct line *line);
+void transport_behave(struct line *line);
+int32_t transport_late(void);
 /* Tells of a payment: in the hook, in a list, in a settle. */
 void tell_payment(void *user, const vp_payment *payment);
 int32_t tell_listed(void *user, const vp_payment *payment);

@@ -199,12 +199,20 @@ static int32_t do_bench(struct call *call)
         hooks_tick(call->line);
     else if (strcmp(what, "store") == 0)
         store_behave(call->line);
+    else if (strcmp(what, "transport") == 0)
+        transport_behave(call->line);
     else if (strcmp(what, "inside") == 0)
         hooks_inside(call->line);
     else
         hooks_die(call->line);
     call->out_error = NULL;
     return VP_OK;
+}
+
+static int32_t do_late(struct call *call)
+{
+    call->out_error = NULL;
+    return transport_late();
 }
 
 /* What the compiler says of the structs. */
@@ -250,7 +258,7 @@ static const struct {
     {"phone", do_phone},   {"next", do_next},           {"text", do_text},       {"split", do_split},
     {"version", do_version}, {"advance", do_bench},     {"jump_wall", do_bench}, {"tick", do_bench},
     {"inside", do_bench},  {"die", do_bench},     {"store", do_bench},           {"decide", do_decide},   {"write_off", do_write_off},
-    {"files", do_files},   {"sizes", do_sizes},
+    {"files", do_files},   {"sizes", do_sizes},         {"transport", do_bench}, {"late", do_late},
     {"export", do_export}, {"import", do_import},       {"storage", do_storage},
 };
 

@@ -222,4 +222,5 @@ void hooks_fill(vp_hooks *hooks, struct line *line, struct place *place)
         hooks->wall_ms = real_wall_ms;
     }
     store_fill(hooks, line, place);
+    transport_fill(hooks, line);
 }

@@ -129,7 +129,7 @@ AT(vp_storage, file_syncs, 8);
 AT(vp_storage, directory_syncs, 16);
 AT(vp_storage, longest_sync_ms, 24);
 
-SIZE(vp_hooks, 8 + 12 * P);
+SIZE(vp_hooks, 8 + 14 * P);
 AT(vp_hooks, struct_size, 0);
 AT(vp_hooks, payment_size, 4);
 AT(vp_hooks, user, 8);
@@ -144,6 +144,26 @@ AT(vp_hooks, store_put, 8 + 8 * P);
 AT(vp_hooks, store_get, 8 + 9 * P);
 AT(vp_hooks, store_remove, 8 + 10 * P);
 AT(vp_hooks, store_each, 8 + 11 * P);
+AT(vp_hooks, transport, 8 + 12 * P);
+AT(vp_hooks, reserved_2, 8 + 13 * P);
+
+SIZE(vp_request, 32 + 8 * P);
+AT(vp_request, request_size, 0);
+AT(vp_request, secure, 4);
+AT(vp_request, port, 8);
+AT(vp_request, limit_ms, 12);
+AT(vp_request, connect_ms, 16);
+AT(vp_request, body_size, 20);
+AT(vp_request, answer_max, 24);
+AT(vp_request, reserved, 28);
+AT(vp_request, method, 32);
+AT(vp_request, url, 32 + P);
+AT(vp_request, host, 32 + 2 * P);
+AT(vp_request, path, 32 + 3 * P);
+AT(vp_request, headers, 32 + 4 * P);
+AT(vp_request, body, 32 + 5 * P);
+AT(vp_request, state, 32 + 6 * P);
+AT(vp_request, reserved_pointer, 32 + 7 * P);
 
 SIZE(vp_config, 32 + 14 * P);
 AT(vp_config, struct_size, 0);

@@ -70,10 +70,8 @@ def main():
         health = simulator.ask("GET", "health")
         reached = {(entry["operation"], entry["status"]) for entry in simulator.ask("GET", "requests")}
     # A tester that never gets past the door would see nothing.
-    needed = ("create", "get", "events", "capture", "cancel", "refund", "receipt", "category", "add_category", "find_categories",
-              "webhook_register", "webhook_list", "webhook_delete")
-    for operation in needed:
-        if not any(reached_operation == operation and status in (200, 201, 204) for reached_operation, status in reached):
+    for operation in ("create", "get", "events", "capture", "cancel", "refund", "receipt", "category", "add_category", "find_categories"):
+        if not any(reached_operation == operation and status in (200, 201) for reached_operation, status in reached):
             failed += 1
             print(f"no {operation} ever succeeded: the tester did not get past the door")
     if health["answers_not_as_described"]:

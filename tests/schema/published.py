@@ -23,7 +23,6 @@ import own  # noqa: E402
 
 FOLDER = Path(os.environ.get("VPMETER_PUBLISHED_SPECS", own.ROOT.parent / "shared" / "specs"))
 EPAYMENT, ORDERS, TOKEN = "epayment-1.8.1.yaml", "order-management-2.1.yaml", "access-token-2.0.0.yaml"
-WEBHOOKS = "webhooks-v1.yaml"
 EXAMPLES = 150
 FARE = 24900
 
@@ -44,7 +43,7 @@ class Session:
 
     def __init__(self, url):
         self.url, self.headers = url, own.headers(url)
-        self.published = {name: schemathesis.openapi.from_path(str(FOLDER / name)) for name in (EPAYMENT, ORDERS, TOKEN, WEBHOOKS)}
+        self.published = {name: schemathesis.openapi.from_path(str(FOLDER / name)) for name in (EPAYMENT, ORDERS, TOKEN)}
         self.checked, self.wrong, self.keys = 0, [], 0
 
     def call(self, document, base, method, path, expected, body=None, headers=None, **parameters):
@@ -116,10 +115,6 @@ def picture(width, height):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
 
 
-    def hook(self, method, path, expected, body=None, hook=None):
-        return self.call(WEBHOOKS, "/webhooks", method, path, expected, body, id=hook)
-
-
 def receipt():
     line = {"name": "Taxi ride", "id": "ride", "totalAmount": FARE, "totalAmountExcludingTax": 22232, "totalTaxAmount": 2668, "taxRate": 1200}
     return {"orderLines": [line], "bottomLine": {"currency": "NOK", "posId": "taxi-7", "receiptNumber": "000042"}}
@@ -174,13 +169,6 @@ def session(simulator):
     s.create("ride-web-1", userFlow="WEB_REDIRECT", returnUrl="https://example.com/back")
     for what in ("capture", "cancel", "refund"):
         s.adjust("ride-0008", what, 404, 1 if what != "cancel" else None, {} if what == "cancel" else None)
-
-    events = ["epayments.payment.captured.v1", "epayments.payment.created.v1"]
-    hook = s.hook("POST", "/v1/webhooks", 201, {"url": "http://127.0.0.1:9/hook", "events": events}).json()["id"]
-    s.hook("POST", "/v1/webhooks", 400, {"url": "http://127.0.0.1:9/hook", "events": ["epayment.payment.captured.v1"]})
-    s.hook("GET", "/v1/webhooks", 200)
-    s.hook("DELETE", "/v1/webhooks/{id}", 204, hook=hook)
-    s.hook("DELETE", "/v1/webhooks/{id}", 400, hook=hook)
     return s
 
 

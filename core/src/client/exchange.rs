@@ -10,9 +10,10 @@ use super::work::Call;
 use super::Client;
 use crate::error::{Cause, Code, Report};
 use crate::log::Level;
+use crate::recovery::{Goal, Step};
 use crate::reference::Reference;
 use crate::retry::{classify, Answer};
-use crate::transport::{Method, Request, Traffic};
+use crate::transport::{Carried, Failure, Method, Request, Response, Traffic, UnderWay};
 use crate::vipps::{epayment, token};
 
 /// A body longer than this is no answer of these APIs, bytes.
@@ -36,6 +37,8 @@ struct TokenState {
     /// Counts tokens, so that a late 401 does not drop a newer one.
     serial: u64,
     fetching: bool,
+    /// A fetch that a call has left under way, and when it began, monotonic milliseconds.
+    under_way: Option<(Box<dyn UnderWay>, i64)>,
 }
 
 impl TokenDesk {
@@ -46,6 +49,7 @@ impl TokenDesk {
                 good_until: 0,
                 serial: 0,
                 fetching: false,
+                under_way: None,
             }),
         }
     }
@@ -83,44 +87,94 @@ impl Message {
     }
 }
 
-impl Client {
-    /// Sends one message with a token; a 401 drops the token and sends once more. Gives the traffic of both.
-    pub(super) fn send(&self, message: &Message, call: &Rc<Call>) -> (Answer, Traffic, u32) {
-        let mut traffic = Traffic::default();
-        let mut requests = 0;
-        let mut fetched_for_401 = false;
-        loop {
-            let (bearer, serial) = match self.token(call, &mut traffic) {
-                Ok(token) => token,
-                Err(answer) => return (answer, traffic, requests),
-            };
-            // Each exchange begins before the end of the call, so the call's bound holds one request limit, not several.
-            if call.is_over() {
-                return (Answer::NotSent(no_time()), traffic, requests);
-            }
-            let answer = self.send_once(message, &bearer, call, &mut traffic);
-            requests += 1;
-            if !matches!(answer, Answer::Unauthorized(_)) {
-                return (answer, traffic, requests);
-            }
-            self.drop_token(serial);
-            if fetched_for_401 {
-                return (answer, traffic, requests);
-            }
-            if call.is_over() {
-                return (Answer::NotSent(no_time()), traffic, requests);
-            }
-            fetched_for_401 = true;
+/// A step's message on its way to the servers, as far as it has come.
+pub(super) struct Errand {
+    pub step: Step,
+    pub goal: Goal,
+    pub traffic: Traffic,
+    pub requests: u32,
+    message: Message,
+    fetched_for_401: bool,
+    /// The exchange that a call has left under way, and the token that it went with.
+    under_way: Option<(Box<dyn UnderWay>, u64)>,
+}
+
+impl Errand {
+    pub fn new(step: Step, goal: Goal, message: Message) -> Errand {
+        Errand {
+            step,
+            goal,
+            traffic: Traffic::default(),
+            requests: 0,
+            message,
+            fetched_for_401: false,
+            under_way: None,
         }
     }
 
-    fn send_once(
+    pub fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+}
+
+impl Client {
+    /// Sends the errand's message with a token; a 401 drops the token and sends once more. `None`: the call's time is over
+    /// before there is an answer; what is under way then is in the errand, or in the desk of the token.
+    pub(super) fn send(&self, errand: &mut Errand, call: &Rc<Call>) -> Option<Answer> {
+        loop {
+            let (carried, serial) = match errand.under_way.take() {
+                Some((under_way, serial)) => (under_way.carry_on(call.watch()), serial),
+                None => {
+                    let (bearer, serial) = match self.token(call, &mut errand.traffic) {
+                        Ok(Some(token)) => token,
+                        // A second try of a step has a pause before it, so that short calls do not ask without end.
+                        Ok(None) if errand.requests > 0 => return Some(Answer::NotSent(no_time())),
+                        Ok(None) => return None,
+                        Err(answer) => return Some(answer),
+                    };
+                    // Each exchange begins before the end of the call, so the call's bound holds one request limit, not
+                    // several.
+                    if call.is_over() {
+                        return Some(Answer::NotSent(no_time()));
+                    }
+                    let carried = match self.begin_errand(&errand.message, &bearer, call) {
+                        Ok(carried) => carried,
+                        Err(report) => return Some(Answer::NotSent(report)),
+                    };
+                    errand.requests += 1;
+                    (carried, serial)
+                }
+            };
+            let answer = match carried {
+                Carried::UnderWay(under_way) => {
+                    errand.under_way = Some((under_way, serial));
+                    return None;
+                }
+                Carried::Ended(result, used) => {
+                    errand.traffic.add(used);
+                    self.read_answer(errand.message.method, &errand.message.path, result)
+                }
+            };
+            if !matches!(answer, Answer::Unauthorized(_)) {
+                return Some(answer);
+            }
+            self.drop_token(serial);
+            if errand.fetched_for_401 {
+                return Some(answer);
+            }
+            if call.is_over() {
+                return Some(Answer::NotSent(no_time()));
+            }
+            errand.fetched_for_401 = true;
+        }
+    }
+
+    fn begin_errand(
         &self,
         message: &Message,
         bearer: &str,
         call: &Rc<Call>,
-        traffic: &mut Traffic,
-    ) -> Answer {
+    ) -> Result<Carried, Report> {
         let c = &self.config.credentials;
         let mut headers = vec![
             ("Authorization", secret(format!("Bearer {bearer}"))),
@@ -133,27 +187,20 @@ impl Client {
         if !message.body.is_empty() {
             headers.push(("Content-Type", secret("application/json".into())));
         }
-        self.exchange(
-            message.method,
-            &message.path,
-            headers,
-            &message.body,
-            call,
-            traffic,
-        )
+        self.begin(message.method, &message.path, headers, &message.body, call)
     }
 
-    fn exchange(
+    /// Begins an exchange. An error: surely nothing was sent.
+    fn begin(
         &self,
         method: Method,
         path: &str,
         mut headers: Vec<(&'static str, Zeroizing<String>)>,
         body: &[u8],
         call: &Rc<Call>,
-        traffic: &mut Traffic,
-    ) -> Answer {
+    ) -> Result<Carried, Report> {
         if let Some(report) = self.clock_is_wrong() {
-            return Answer::NotSent(report);
+            return Err(report);
         }
         let config = &self.config;
         headers.push(("Accept", secret("application/json".into())));
@@ -178,13 +225,11 @@ impl Client {
             connect_limit_ms: config.connect_ms,
             max_body: MAX_BODY,
         };
-        let watched = call.clone();
-        let (result, used) = self
-            .doors
-            .transport
-            .exchange(&request, Rc::new(move || watched.beat()));
-        traffic.sent += used.sent;
-        traffic.received += used.received;
+        Ok(self.doors.transport.begin(&request, call.watch()))
+    }
+
+    /// Takes note of an answer, and says what it is.
+    fn read_answer(&self, method: Method, path: &str, result: Result<Response, Failure>) -> Answer {
         if let Ok(response) = &result {
             if let Some(date) = response.date_ms {
                 let offset = date - self.doors.clock.monotonic_ms();
@@ -230,24 +275,26 @@ impl Client {
         }
     }
 
-    /// The token; fetched by one thread while others wait. Nothing of a payment leaves before there is one.
+    /// The token; fetched by one thread while others wait. Nothing of a payment leaves before there is one. `None`: the
+    /// call's time was over before it came.
     fn token(
         &self,
         call: &Rc<Call>,
         traffic: &mut Traffic,
-    ) -> Result<(Zeroizing<String>, u64), Answer> {
+    ) -> Result<Option<(Zeroizing<String>, u64)>, Answer> {
         loop {
             let now = self.doors.clock.monotonic_ms();
             let mut t = self.token.lock();
             if let Some(bearer) = &t.bearer {
                 if now < t.good_until {
-                    return Ok((bearer.clone(), t.serial));
+                    return Ok(Some((bearer.clone(), t.serial)));
                 }
             }
             if !t.fetching {
                 t.fetching = true;
+                let under_way = t.under_way.take();
                 drop(t);
-                return self.fetch_token(call, traffic);
+                return self.fetch_token(under_way, call, traffic);
             }
             drop(t);
             if call.is_over() {
@@ -265,9 +312,10 @@ impl Client {
 
     fn fetch_token(
         &self,
+        under_way: Option<(Box<dyn UnderWay>, i64)>,
         call: &Rc<Call>,
         traffic: &mut Traffic,
-    ) -> Result<(Zeroizing<String>, u64), Answer> {
+    ) -> Result<Option<(Zeroizing<String>, u64)>, Answer> {
         // Whatever happens below, other threads must not wait for a fetch that has ended.
         struct Done<'a>(&'a TokenDesk);
         impl Drop for Done<'_> {
@@ -276,15 +324,31 @@ impl Client {
             }
         }
         let _done = Done(&self.token);
-        let c = &self.config.credentials;
-        let headers = vec![
-            ("client_id", secret(c.client_id.clone())),
-            ("client_secret", c.client_secret.clone()),
-            ("Ocp-Apim-Subscription-Key", c.subscription_key.clone()),
-            ("Merchant-Serial-Number", secret(c.msn.clone())),
-        ];
-        let asked_at = self.doors.clock.monotonic_ms();
-        let answer = self.exchange(Method::Post, token::PATH, headers, b"", call, traffic);
+        let (carried, asked_at) = match under_way {
+            Some((under_way, asked_at)) => (under_way.carry_on(call.watch()), asked_at),
+            None => {
+                let c = &self.config.credentials;
+                let headers = vec![
+                    ("client_id", secret(c.client_id.clone())),
+                    ("client_secret", c.client_secret.clone()),
+                    ("Ocp-Apim-Subscription-Key", c.subscription_key.clone()),
+                    ("Merchant-Serial-Number", secret(c.msn.clone())),
+                ];
+                let asked_at = self.doors.clock.monotonic_ms();
+                let begun = self.begin(Method::Post, token::PATH, headers, b"", call);
+                (begun.map_err(Answer::NotSent)?, asked_at)
+            }
+        };
+        let answer = match carried {
+            Carried::UnderWay(under_way) => {
+                self.token.lock().under_way = Some((under_way, asked_at));
+                return Ok(None);
+            }
+            Carried::Ended(result, used) => {
+                traffic.add(used);
+                self.read_answer(Method::Post, token::PATH, result)
+            }
+        };
         match answer {
             Answer::Done(body) => {
                 let body = Zeroizing::new(body);
@@ -299,7 +363,7 @@ impl Client {
                 t.serial += 1;
                 t.good_until = asked_at + token.life_ms - margin;
                 t.bearer = Some(token.bearer.clone());
-                Ok((token.bearer, t.serial))
+                Ok(Some((token.bearer, t.serial)))
             }
             // The directory behind the endpoint says wrong keys with 400 as well as with 401.
             Answer::Unauthorized(mut r) | Answer::Refused(mut r) | Answer::NotFound(mut r) => {
@@ -323,10 +387,13 @@ impl Client {
         reference: &Reference,
         call: &Rc<Call>,
     ) -> Result<Vec<epayment::Event>, Report> {
-        let message = Message::get(epayment::payment_path(reference, "/events"));
         let mut tries = 0;
         loop {
-            let (answer, _, _) = self.send(&message, call);
+            let message = Message::get(epayment::payment_path(reference, "/events"));
+            let mut errand = Errand::new(Step::ReadEvents, Goal::Settle, message);
+            // Nobody comes back for this one: what is under way at the end of the call is torn.
+            let answer = self.send(&mut errand, call);
+            let answer = answer.unwrap_or_else(|| Answer::NotSent(no_time()));
             let (mut report, asked) = match answer {
                 Answer::Done(body) => match epayment::parse_events(&body) {
                     Some(events) => return Ok(events),

@@ -24,7 +24,7 @@ impl Client {
             if record.closed_at != 0 || !ours {
                 continue;
             }
-            if live.in_step {
+            if live.is_busy() {
                 return Err(Report::new(
                     Code::Busy,
                     "a request is in flight; export again",

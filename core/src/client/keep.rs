@@ -87,14 +87,13 @@ impl Client {
                 format!("the record of this reference is damaged: {why}"),
             ));
         }
+        let none = || Report::new(Code::NoSuchPayment, "no record of this reference");
+        if *self.coming() == name {
+            return Err(none());
+        }
         let bytes = match self.doors.store.get(Shelf::Closed, name) {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => {
-                return Err(Report::new(
-                    Code::NoSuchPayment,
-                    "no record of this reference",
-                ))
-            }
+            Ok(None) => return Err(none()),
             Err(e) => return Err(e.report()),
         };
         let record = read_record(name, &bytes).map_err(|why| StoreError::Damaged(why).report())?;
@@ -110,6 +109,10 @@ impl Client {
             .entry(name.to_string())
             .or_insert_with(|| Arc::new(Slot::new(Payment { record, course })));
         Ok(slot.clone())
+    }
+
+    fn coming(&self) -> MutexGuard<'_, String> {
+        self.coming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn damaged_reason(&self, name: &str) -> Option<String> {
@@ -148,12 +151,18 @@ impl Client {
             return Ok(Kept::There(slot.clone()));
         }
         self.check_trip_is_free(&payment.record)?;
-        self.put_open(&payment.record)?;
+        self.coming().clone_from(&name);
+        let written = self.put_open(&payment.record);
+        if let Err(report) = written {
+            self.coming().clear();
+            return Err(report);
+        }
         let slot = Arc::new(Slot::new(payment));
         let mut payments = self.shelf();
         payments.insert(name, slot.clone());
         forget_closed(&mut payments);
         drop(payments);
+        self.coming().clear();
         self.asked.fetch_add(1, Ordering::SeqCst);
         self.report(&slot);
         Ok(Kept::New(slot))
@@ -253,7 +262,7 @@ impl Client {
     /// Writes a payment off: the tombstone is on disk before memory changes.
     pub(super) fn write_off_slot(&self, slot: &Arc<Slot>, reason: &str) -> Result<(), Report> {
         let mut live = slot.lock();
-        if live.in_step {
+        if live.is_busy() {
             return Err(Report::new(
                 Code::Busy,
                 "a request of this payment is in flight",

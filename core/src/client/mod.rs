@@ -98,6 +98,8 @@ pub struct Client {
     payments: Mutex<HashMap<String, Arc<Slot>>>,
     /// Held while a new payment is checked and written: two presses make one payment.
     creating: Mutex<()>,
+    /// The reference of a new payment while it is written: whoever asks for it need not wait for the storage.
+    coming: Mutex<String>,
     /// Damaged records, set aside: reference -> why.
     damaged: Mutex<HashMap<String, String>>,
     closed_trips: once_cell::sync::OnceCell<ClosedTrips>,
@@ -120,6 +122,7 @@ impl Client {
             doors,
             payments: Mutex::new(HashMap::new()),
             creating: Mutex::new(()),
+            coming: Mutex::new(String::new()),
             damaged: Mutex::new(HashMap::new()),
             closed_trips: once_cell::sync::OnceCell::new(),
             token: TokenDesk::new(),

@@ -3,6 +3,7 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::exchange::Errand;
 use super::snapshot::Snapshot;
 use crate::error::Code;
 use crate::payment::{Now, Payment, Progress};
@@ -52,10 +53,19 @@ pub(super) struct Live {
     pub payment: Payment,
     /// A call carries out a step; others wait, without holding the lock.
     pub in_step: bool,
+    /// A step's exchange that a call has left under way: the next call with time carries it on.
+    pub errand: Option<Errand>,
     /// What the host was last told.
     pub reported: Option<Snapshot>,
     /// Counts changes, so that a call that waits sees what another did.
     pub version: u64,
+}
+
+impl Live {
+    /// A step is being carried out: what is known may change at any moment.
+    pub fn is_busy(&self) -> bool {
+        self.in_step || self.errand.is_some()
+    }
 }
 
 impl Slot {
@@ -66,6 +76,7 @@ impl Slot {
             live: Mutex::new(Live {
                 payment,
                 in_step: false,
+                errand: None,
                 reported: None,
                 version: 0,
             }),

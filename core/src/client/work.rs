@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::exchange::Message;
+use super::exchange::{Errand, Message};
 use super::hooks::Tick;
 use super::keep::elsewhere;
 use super::slot::{Live, Slot};
@@ -15,7 +15,7 @@ use crate::payment::{CancelHow, Operation, Payment, Progress, State, Unsaved};
 use crate::recovery::answers::Moment;
 use crate::recovery::{next, Goal, Step};
 use crate::retry::{note, pending, Answer};
-use crate::transport::{Flow, Traffic};
+use crate::transport::{Flow, Traffic, Watch};
 use crate::vipps::{epayment, order_management};
 
 /// Waits are cut into slices of this length, milliseconds; an interrupt is seen after one at the latest.
@@ -38,6 +38,8 @@ pub(super) struct Call {
     reference: String,
     started: i64,
     deadline: i64,
+    /// It has time to spend: it may touch the network.
+    spends: bool,
     last_tick: Cell<i64>,
     stop: Cell<Option<Stop>>,
 }
@@ -50,6 +52,7 @@ impl Call {
             reference: reference.to_string(),
             started: now,
             deadline: now + i64::from(wait_ms),
+            spends: wait_ms > 0,
             last_tick: Cell::new(now),
             stop: Cell::new(None),
         }
@@ -62,6 +65,7 @@ impl Call {
             reference: self.reference.clone(),
             started: self.started,
             deadline: self.deadline.min(deadline),
+            spends: self.spends,
             last_tick: Cell::new(self.last_tick.get()),
             stop: Cell::new(self.stop.get()),
         }
@@ -112,6 +116,15 @@ impl Call {
             None | Some(Stop::GiveUp) => Flow::GoOn,
             Some(_) => Flow::Stop,
         }
+    }
+
+    /// What an exchange asks while it lasts.
+    pub fn watch(self: &Rc<Self>) -> Watch {
+        let call = self.clone();
+        Rc::new(move || match call.beat() {
+            Flow::GoOn if call.is_over() => Flow::Leave,
+            flow => flow,
+        })
     }
 
     /// Waits until a monotonic time, or until `changed` says so. False if the call must end first.
@@ -197,6 +210,21 @@ impl Client {
             if live.in_step {
                 return Pace::Waiting(self.now().mono + SLICE_MS);
             }
+            if live.errand.is_some() {
+                if !call.spends || call.stop().is_some() {
+                    // `wait_until` ends the call.
+                    return Pace::Waiting(i64::MAX);
+                }
+                // By one piece at least in every call with time, however short: so it comes to its end.
+                let errand = live.errand.take();
+                live.in_step = true;
+                drop(live);
+                if !errand.is_some_and(|errand| self.carry_on(slot, errand, call)) {
+                    return Pace::Waiting(i64::MAX);
+                }
+                self.report(slot);
+                continue;
+            }
             let now = self.now();
             match next(&live.payment, goal, now) {
                 Step::Idle => {
@@ -238,7 +266,9 @@ impl Client {
                     }
                     live.in_step = true;
                     drop(live);
-                    self.carry_out(slot, step, goal, call);
+                    if !self.carry_out(slot, step, goal, call) {
+                        return Pace::Waiting(i64::MAX);
+                    }
                     self.report(slot);
                 }
             }
@@ -253,8 +283,23 @@ impl Client {
         }
     }
 
-    /// Sends the step's request, holding no lock, and takes in the answer.
-    fn carry_out(&self, slot: &Arc<Slot>, step: Step, goal: Goal, call: &Rc<Call>) {
+    /// Sends the step's request, holding no lock, and takes in the answer. The slot is in a step. False: the call's time
+    /// was over before the answer.
+    fn carry_out(&self, slot: &Arc<Slot>, step: Step, goal: Goal, call: &Rc<Call>) -> bool {
+        if let Some(message) = self.message_for(slot, step) {
+            return self.carry_on(slot, Errand::new(step, goal, message), call);
+        }
+        let mut live = slot.lock();
+        live.in_step = false;
+        live.payment.course.blocked = Some(Report::new(
+            Code::Internal,
+            "the record lacks what this step needs",
+        ));
+        true
+    }
+
+    /// Carries an errand on: to its answer, or until the call's time is over.
+    fn carry_on(&self, slot: &Arc<Slot>, mut errand: Errand, call: &Rc<Call>) -> bool {
         // A panic inside must not leave the payment closed to other calls.
         struct Out<'a>(&'a Slot);
         impl Drop for Out<'_> {
@@ -263,15 +308,25 @@ impl Client {
             }
         }
         let _out = Out(slot);
-        let Some(message) = self.message_for(slot, step) else {
-            slot.lock().payment.course.blocked = Some(Report::new(
-                Code::Internal,
-                "the record lacks what this step needs",
-            ));
-            return;
-        };
-        let (answer, traffic, requests) = self.send(&message, call);
+        let answer = self.send(&mut errand, call);
+        let Errand {
+            step,
+            goal,
+            traffic,
+            requests,
+            ..
+        } = errand;
         let mut live = slot.lock();
+        let Some(answer) = answer else {
+            if errand.is_under_way() {
+                live.errand = Some(errand);
+            } else {
+                // Only the token is under way: nothing of this step was sent, and the next call decides anew.
+                forget(&mut live.payment, step);
+                count(&mut live.payment, traffic, 0);
+            }
+            return false;
+        };
         count(&mut live.payment, traffic, requests);
         self.take_in(&mut live.payment, step, goal, answer);
         live.version += 1;
@@ -286,6 +341,7 @@ impl Client {
                 );
             }
         }
+        true
     }
 
     fn message_for(&self, slot: &Arc<Slot>, step: Step) -> Option<Message> {
@@ -356,7 +412,7 @@ impl Client {
     pub(super) fn look(self: &Arc<Self>, slot: &Arc<Slot>, call: &Rc<Call>) {
         let step = {
             let mut live = slot.lock();
-            if live.in_step || self.is_elsewhere(&live.payment.record) {
+            if live.is_busy() || self.is_elsewhere(&live.payment.record) {
                 return;
             }
             live.in_step = true;
@@ -429,6 +485,15 @@ fn after_answer(report: Report, storage: &Report) -> Report {
         r.message.clone_from(&storage.message);
     }
     r
+}
+
+/// Takes back what `message_for` has noted of a step of which nothing was sent.
+fn forget(p: &mut Payment, step: Step) {
+    match step {
+        Step::Send(_) => drop(p.course.writes.pop_back()),
+        Step::Read | Step::ReadEvents => drop(p.course.reads.pop_back()),
+        _ => {}
+    }
 }
 
 fn count(p: &mut Payment, traffic: Traffic, requests: u32) {

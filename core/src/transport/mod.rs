@@ -65,11 +65,21 @@ pub struct Traffic {
     pub received: u64,
 }
 
+impl Traffic {
+    /// Counts another exchange.
+    pub fn add(&mut self, other: Traffic) {
+        self.sent = self.sent.saturating_add(other.sent);
+        self.received = self.received.saturating_add(other.received);
+    }
+}
+
 /// Whether a wait goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
     /// Go on.
     GoOn,
+    /// The call has no more time: leave the exchange under way, if that is possible; else go on.
+    Leave,
     /// End now, in the middle if need be.
     Stop,
 }
@@ -78,12 +88,33 @@ pub enum Flow {
 pub trait Transport: Send + Sync {
     /// Carries out one exchange. `watch` is called about every 200 ms, at the latest every second, through name lookup, connect, handshake,
     /// sending and receiving, and ends the exchange at once when it says so.
-    fn exchange(
-        &self,
-        request: &Request,
-        watch: std::rc::Rc<dyn Fn() -> Flow>,
-    ) -> (Result<Response, Failure>, Traffic);
+    fn exchange(&self, request: &Request, watch: Watch) -> (Result<Response, Failure>, Traffic);
+
+    /// The same for a transport that works in pieces: it may come back with the exchange under way, once `watch` has said
+    /// [`Flow::Leave`] or [`Flow::Stop`].
+    fn begin(&self, request: &Request, watch: Watch) -> Carried {
+        let (result, traffic) = self.exchange(request, watch);
+        Carried::Ended(result, traffic)
+    }
 }
 
+/// What an exchange asks while it lasts.
+pub type Watch = std::rc::Rc<dyn Fn() -> Flow>;
+
+/// How far an exchange has come.
+pub enum Carried {
+    /// To its end.
+    Ended(Result<Response, Failure>, Traffic),
+    /// Not to its end: the next call carries it on.
+    UnderWay(Box<dyn UnderWay>),
+}
+
+/// An exchange that a call has left under way. Dropping it tears it.
+pub trait UnderWay: Send {
+    /// Carries it on, by one piece at least, as [`Transport::begin`] does.
+    fn carry_on(self: Box<Self>, watch: Watch) -> Carried;
+}
+
+pub mod headers;
 #[cfg(feature = "https")]
 pub mod https;

@@ -105,20 +105,6 @@ fn only_what_was_asked_for_and_since_then() {
 }
 
 #[test]
-fn of_its_own_sales_unit_or_of_all() {
-    let bench = Bench::new();
-    let (own, every) = (Receiver::new(), Receiver::new());
-    register(&bench, &own.url(), &ALL);
-    let all_units = bench.call("POST", "/webhooks/v1/webhooks").without("Merchant-Serial-Number");
-    assert_eq!(all_units.json(&json!({"url": every.url(), "events": ALL})).send().status, 201);
-    bench.sim("POST", "credentials", json!({"msn": "7654321"}));
-    let reply = bench.create("ride-0001").header("Merchant-Serial-Number", "7654321").send();
-    assert_eq!(reply.status, 201, "{}", reply.text());
-    assert_eq!(every.wait(1)[0].json()["msn"], "7654321");
-    assert_eq!((settled(&bench).len(), own.seen().len()), (1, 0));
-}
-
-#[test]
 fn what_the_passenger_does_is_told_without_a_request() {
     let bench = Bench::new();
     let receiver = Receiver::new();

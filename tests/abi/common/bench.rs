@@ -108,7 +108,7 @@ impl Bench {
 }
 
 /// Options of every open in this run of the tests: the doors of the firmware instead of the library's own,
-/// `VPMETER_DOORS="store=c"`.
+/// `VPMETER_DOORS="store=c"`, or "transport=c".
 fn doors() -> String {
     std::env::var("VPMETER_DOORS").unwrap_or_default()
 }

@@ -3,6 +3,7 @@
 mod bench;
 mod compile;
 mod driver;
+mod example;
 mod http;
 mod places;
 mod simulator;
@@ -12,6 +13,7 @@ pub use compile::{
     compile_object, compile_program, driver, file_text, pkg_config, strict, tool, Link, Tool,
 };
 pub use driver::{encode, Driver, Reply};
+pub use example::{compile_example, Example};
 pub use places::{lib_dir, root, simulator, Scratch};
 pub use simulator::{preset, sent};
 

@@ -36,7 +36,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use ureq::config::AutoHeaderValue;
 use ureq::http::{self, header, HeaderMap, HeaderValue, Uri};
@@ -45,7 +45,7 @@ use ureq::Agent;
 use self::connection::{Dialler, BUFFER};
 use self::resolver::{is_localhost, literal, Names};
 use self::underway::{Ended, Underway};
-use super::{Failure, Flow, Method, Request, Response, Traffic, Transport};
+use super::{headers, Failure, Flow, Method, Request, Response, Traffic, Transport};
 use crate::clock::Clock;
 use crate::error::{Cause, Report};
 
@@ -124,10 +124,12 @@ impl Https {
         if status > 599 {
             return Err(bad_answer(format!("status {status}")));
         }
-        let date = date(&head.headers, header::DATE);
+        let date = text(&head.headers, header::DATE).and_then(headers::date_ms);
+        let now = date.unwrap_or_else(|| self.clock.wall_ms());
         let mut response = Response {
             status,
-            retry_after_ms: self.retry_after(&head.headers, date),
+            retry_after_ms: text(&head.headers, header::RETRY_AFTER)
+                .and_then(|text| headers::retry_after_ms(text, now)),
             date_ms: date,
             body: Vec::new(),
         };
@@ -151,19 +153,6 @@ impl Https {
                 Err(e) => return Err(ended(e.into())),
             }
         }
-    }
-
-    /// `Retry-After`: seconds, or a date, which is read against the answer's own date.
-    fn retry_after(&self, headers: &HeaderMap, date_ms: Option<i64>) -> Option<u32> {
-        let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-        if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
-            // Too many digits for a number are a long time.
-            let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
-            return Some(u32::try_from(seconds.saturating_mul(1000)).unwrap_or(u32::MAX));
-        }
-        let then = date(headers, header::RETRY_AFTER)?;
-        let now = date_ms.unwrap_or_else(|| self.clock.wall_ms());
-        Some(u32::try_from(then.saturating_sub(now).max(0)).unwrap_or(u32::MAX))
     }
 }
 
@@ -229,11 +218,8 @@ fn bad_answer(detail: impl Into<String>) -> Ended {
     Ended::new(Cause::BadAnswer, detail)
 }
 
-fn date(headers: &HeaderMap, name: header::HeaderName) -> Option<i64> {
-    let text = headers.get(name)?.to_str().ok()?;
-    let moment: SystemTime = httpdate::parse_http_date(text.trim()).ok()?;
-    let since = moment.duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since.as_millis()).ok()
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// What ureq's error means. Ours come through it as they are; the rest is what ureq itself found in the answer, or in

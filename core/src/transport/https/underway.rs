@@ -239,7 +239,8 @@ impl Underway {
         // From its return, so that a slow hook is not called back to back.
         self.next_watch.set(Instant::now() + SLICE);
         match flow {
-            Flow::GoOn => Ok(()),
+            // What has begun is carried to its end.
+            Flow::GoOn | Flow::Leave => Ok(()),
             Flow::Stop => Err(Ended::new(
                 Cause::Interrupted,
                 format!("stopped while {}", self.doing()),
