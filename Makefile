@@ -29,7 +29,7 @@ STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
 CFLAGS_STRICT := -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 EXAMPLES := minimal taximeter with_simulator
 
-.PHONY: all lib header install examples simulator demo test test-rust test-simulator test-abi test-presets test-python lint size clean
+.PHONY: all lib header install examples simulator demo test test-rust test-simulator test-abi test-doors test-presets test-python lint size clean
 
 all: lib examples
 
@@ -75,7 +75,7 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-test: lint test-rust test-simulator test-abi test-presets test-python test-crash test-clients test-schema test-recipes test-browser
+test: lint test-rust test-simulator test-abi test-doors test-presets test-python test-crash test-clients test-schema test-recipes test-browser
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
@@ -99,6 +99,13 @@ test-presets: lib simulator
 	  VPMETER_PRESET=$$preset VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" \
 	    CXX="$(CXX)" sh tools/stage.sh "rides, preset $$preset" \
 	    $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- rides:: lost_answers:: || exit 1; done
+
+# Lost answers and bad answers once more through the firmware's own transport.
+.PHONY: test-doors
+test-doors: lib simulator
+	@VPMETER_DOORS="transport=c" VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" \
+	  CXX="$(CXX)" sh tools/stage.sh "faults, transport hook" \
+	  $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- lost_answers:: bad_answers::
 
 # The simulator against its own OpenAPI documents, and against the published ones where they are at hand.
 .PHONY: test-schema
@@ -145,13 +152,16 @@ test-recipes: simulator
 # A meter that is going to be killed, and what kills it: all of it, or a part for every day.
 .PHONY: crash-meter crash-matrix test-crash
 crash-meter: lib
-	@$(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include tests/c/crash_meter.c -o $(BUILD)/crash_meter -L$(BUILD) -lvpmeter
+	@$(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include -Iexamples-c tests/c/crash_meter.c \
+	  examples-c/socket_transport.c -o $(BUILD)/crash_meter -L$(BUILD) -lvpmeter
 
 crash-matrix: crash-meter simulator
 	@$(PYTHON) tools/crash_matrix.py --build $(BUILD) --simulator $(SIMULATOR) --doc docs/crash-matrix.md
 
 test-crash: crash-meter simulator
 	@sh tools/stage.sh "crash matrix, thinned" $(PYTHON) tools/crash_matrix.py --thin --build $(BUILD) --simulator $(SIMULATOR)
+	@sh tools/stage.sh "crash matrix, thinned, transport hook" \
+	  $(PYTHON) tools/crash_matrix.py --thin --transport c --build $(BUILD) --simulator $(SIMULATOR)
 
 # Says what is missing instead of failing in the middle.
 .PHONY: toolchain

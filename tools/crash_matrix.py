@@ -99,6 +99,7 @@ def arguments():
     parser.add_argument("--shift", type=int, metavar="N", help="only the random rides whose name begins with shift-N")
     parser.add_argument("--workers", type=int, default=3, help="each has a simulator of its own (3)")
     parser.add_argument("--only", metavar="PATTERN", help="only cells whose name has this in it, and no random rides")
+    parser.add_argument("--transport", choices=["c"], help="through the transport hook: sockets of the meter, no TLS")
     parser.add_argument("--keep", action="store_true", help="keep journals and logs, and say where they are")
     parser.add_argument("--list", action="store_true", help="name the cells and end")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="where crash_meter is")
@@ -131,6 +132,8 @@ def main():
     cells = [c for c in crash_plan.cells(options.thin) if not options.only or options.only in c.name]
     if options.shift is not None:
         cells = []
+    if options.transport:
+        cells = [c for c in cells if not c.kind.tls]
     if options.list:
         print("\n".join(c.name for c in cells))
         return 0

@@ -5,6 +5,7 @@
  *
  *   url= control= ca= journal= log= ref=   where, and which payment
  *   then=capture|hold  amount=N  receipt=N (its total; 0: none)  request_ms=N
+ *   transport=c        by sockets of this program, through the transport hook, instead of the library's own
  *   drag=N             moved time takes real time too: half a second of it N milliseconds
  *   gate=N             stand still as soon as fault rule N of the simulator has fired, and wait for the SIGKILL
  *
@@ -30,6 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "socket_transport.h"
 #include "vpmeter.h"
 
 /* A slice of waiting, 100 ms for the library, takes this long here: fewer requests to the control port. */
@@ -51,7 +53,8 @@ static struct {
     uint32_t request_ms;
     int gate;
     int drag;
-} plan = { NULL, NULL, NULL, NULL, NULL, NULL, "capture", 24900, 0, 300, 0, 0 };
+    const char *transport;
+} plan = { NULL, NULL, NULL, NULL, NULL, NULL, "capture", 24900, 0, 300, 0, 0, "" };
 
 static vp_client *client;
 static vp_payment payment = VP_PAYMENT_INIT;
@@ -241,6 +244,8 @@ static void open_client(void)
     hooks.wall_ms = wall_ms;
     hooks.monotonic_ms = monotonic_ms;
     hooks.sleep_ms = sleep_ms;
+    if (strcmp(plan.transport, "c") == 0)
+        hooks.transport = sockets_waiting;
     config.base_url = plan.url;
     config.client_id = "sim-client-id";
     config.client_secret = "sim-client-secret";
@@ -421,6 +426,8 @@ static void read_plan(const char *text)
         plan.request_ms = (uint32_t)strtoul(value, NULL, 10);
     else if (IS("gate"))
         plan.gate = atoi(value);
+    else if (IS("transport"))
+        plan.transport = value;
     else if (IS("drag"))
         plan.drag = atoi(value);
     else
