@@ -823,6 +823,28 @@ fn receipts() {
     assert_eq!(code(&m.client.capture(R, FARE, 1, true, MINUTE)), Code::Ok);
 }
 
+/// Whatever the servers say to the repetition: what arrived is not called refused.
+#[test]
+fn a_receipt_whose_answer_was_lost_is_not_refused_by_what_a_repetition_gets() {
+    for (restart, status) in [(false, 400), (false, 422), (true, 400)] {
+        let mut m = Meter::new();
+        approved(&m);
+        m.model.fault("receipt", Fault::LostAfter);
+        let wait = if restart { 1 } else { MINUTE };
+        m.model.fault("receipt", Fault::Status(status, "{}".into()));
+        let mut code = code(&m.client.post_receipt(R, &receipt(FARE), wait));
+        if restart {
+            m.reboot();
+            code = m.client.settle(MINUTE, &mut |_| {}).code;
+        }
+        let p = m.client.known_payment(R).payment.unwrap();
+        assert_eq!((code, p.owed & owed::RECEIPT_REFUSED), (Code::Ok, 0));
+        assert_eq!(p.owed & owed::RECEIPT, 0);
+        assert_eq!(m.model.payment(R).receipts_posted, 1);
+        assert_eq!((m.model.count("receipt"), m.model.count("order")), (2, 1));
+    }
+}
+
 #[test]
 fn a_payment_that_is_over_without_money_owes_no_receipt() {
     for end in ["ABORTED", "never sent", "given up"] {

@@ -50,6 +50,8 @@ pub struct Course {
     pub receipt_last: Option<Report>,
     /// The receipt exists already; read it to compare.
     pub receipt_conflict: bool,
+    /// The refusal of a post that the read is to explain.
+    pub receipt_refusal: Option<Report>,
     /// The receipt is not tried again in this call.
     pub receipt_blocked: Option<Report>,
     /// Times of writes in the last minute, monotonic milliseconds.
@@ -113,6 +115,7 @@ impl Course {
             receipt_tries: 0,
             receipt_last: None,
             receipt_conflict: false,
+            receipt_refusal: None,
             receipt_blocked: None,
             writes: VecDeque::new(),
             reads: VecDeque::new(),

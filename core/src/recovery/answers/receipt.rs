@@ -21,7 +21,12 @@ impl Payment {
             }
             Answer::Refused(r) if r.http_status == 409 => self.course.receipt_conflict = true,
             Answer::Refused(r) if r.http_status == 403 => self.receipt_stop(r),
-            Answer::Refused(r) if r.code != Code::Url => self.receipt_refused(&r),
+            // An earlier post may have arrived although its answer did not, also before a restart: the order tells
+            // whether this is a refusal of the receipt or of the repetition.
+            Answer::Refused(r) if r.code != Code::Url => {
+                self.course.receipt_conflict = true;
+                self.course.receipt_refusal = Some(r);
+            }
             Answer::Refused(r) | Answer::NotFound(r) => self.receipt_later(r, None, m),
             Answer::Unauthorized(r) => self.receipt_stop(r),
             Answer::RateLimited(r, asked) | Answer::Locked(r, asked) => {
@@ -41,6 +46,10 @@ impl Payment {
                     (Some(ours), Some(order)) if same_as_posted(&ours, &order) => {
                         self.receipt_posted()
                     }
+                    (_, Some(order)) if order["receipt"].is_null() => {
+                        let r = Report::new(Code::OutcomeUnknown, "the order has no receipt yet");
+                        self.no_receipt_there(r, m);
+                    }
                     (_, Some(_)) => {
                         let r = Report::new(
                             Code::Refused,
@@ -55,15 +64,20 @@ impl Payment {
             Answer::RateLimited(r, asked) | Answer::Locked(r, asked) => {
                 self.receipt_later(r, asked, m)
             }
-            Answer::NotFound(r) => {
-                // No order: then nothing was posted.
-                self.course.receipt_conflict = false;
-                self.receipt_later(r, None, m);
-            }
+            Answer::NotFound(r) => self.no_receipt_there(r, m),
             Answer::NotSent(r) if is_configuration(&r) => self.receipt_stop(r),
             Answer::Refused(r) | Answer::Unknown(r) | Answer::NotSent(r) => {
                 self.receipt_later(r, None, m);
             }
+        }
+    }
+
+    /// Nothing was posted: a refusal was one of the receipt itself, and without one it is posted again.
+    fn no_receipt_there(&mut self, report: Report, m: Moment) {
+        self.course.receipt_conflict = false;
+        match self.course.receipt_refusal.take() {
+            Some(refusal) => self.receipt_refused(&refusal),
+            None => self.receipt_later(report, None, m),
         }
     }
 
@@ -73,6 +87,7 @@ impl Payment {
             r.body = None;
         }
         self.course.receipt_conflict = false;
+        self.course.receipt_refusal = None;
         self.course.receipt_tries = 0;
         self.course.receipt_last = None;
         self.rides_along();
@@ -83,6 +98,7 @@ impl Payment {
             r.progress = Progress::Refused(Refusal::of(report));
         }
         self.course.receipt_conflict = false;
+        self.course.receipt_refusal = None;
         self.course.receipt_blocked = Some(report.clone());
         self.must_save();
     }
