@@ -2,6 +2,7 @@
 #
 #   make lib       the library into build/: shared, static, header, pkg-config
 #   make install   the same into DESTDIR/PREFIX
+#   make lib-small a library without TLS into build/small/: the firmware's transport hook carries its requests
 #   make header    include/vpmeter.h from the Rust sources
 #   make size      stripped sizes, and the memory of examples-c/minimal.c after its ride
 #   make bench-simulator   requests a second, latencies and start times of the simulator
@@ -22,14 +23,16 @@ CARGO ?= cargo
 CARGO_FLAGS := --locked
 
 BUILD := build
-LIB := $(BUILD)/libvpmeter.so.$(VERSION)
+SMALL := $(BUILD)/small
+SO := libvpmeter.so.$(VERSION)
+LIB := $(BUILD)/$(SO)
 SIMULATOR := simulator/target/debug/vp-simulator
 # What a static link needs beside the archive; `tests/abi/libraries.rs` compares it with what rustc says.
 STATIC_LIBS := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
 CFLAGS_STRICT := -std=c99 -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Werror
 EXAMPLES := minimal taximeter with_simulator
 
-.PHONY: all lib header install examples simulator demo test test-rust test-simulator test-abi test-doors test-presets test-python lint size clean
+.PHONY: all lib lib-small put header install examples simulator demo test test-rust test-simulator test-abi test-doors test-presets test-python lint size clean
 
 all: lib examples
 
@@ -37,14 +40,23 @@ all: lib examples
 # with the old one keeps it.
 lib: | toolchain
 	@$(CARGO) build $(CARGO_FLAGS) --release -p vpmeter
-	@mkdir -p $(BUILD)/include
-	@cp target/release/libvpmeter.so $(LIB).new && mv -f $(LIB).new $(LIB)
-	@ln -sf libvpmeter.so.$(VERSION) $(BUILD)/libvpmeter.so.$(SOVERSION)
-	@ln -sf libvpmeter.so.$(SOVERSION) $(BUILD)/libvpmeter.so
-	@CC="$(CC)" sh tools/localise-archive.sh target/release/libvpmeter.a $(BUILD)/libvpmeter.a
-	@cp include/vpmeter.h $(BUILD)/include/vpmeter.h
+	@$(MAKE) --no-print-directory put FROM=target/release TO=$(BUILD)
+
+# Without TLS and HTTP, for firmware with a transport of its own; the same files, in build/small. Built aside: what cargo
+# has made of the other set of features stays.
+lib-small: | toolchain
+	@CARGO_TARGET_DIR=target/small $(CARGO) build $(CARGO_FLAGS) --release -p vpmeter --no-default-features
+	@$(MAKE) --no-print-directory put FROM=target/small/release TO=$(SMALL)
+
+put:
+	@mkdir -p $(TO)/include
+	@cp $(FROM)/libvpmeter.so $(TO)/$(SO).new && mv -f $(TO)/$(SO).new $(TO)/$(SO)
+	@ln -sf $(SO) $(TO)/libvpmeter.so.$(SOVERSION)
+	@ln -sf libvpmeter.so.$(SOVERSION) $(TO)/libvpmeter.so
+	@CC="$(CC)" sh tools/localise-archive.sh $(FROM)/libvpmeter.a $(TO)/libvpmeter.a
+	@cp include/vpmeter.h $(TO)/include/vpmeter.h
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@STATIC_LIBS@|$(STATIC_LIBS)|' \
-	  vpmeter.pc.in > $(BUILD)/vpmeter.pc
+	  vpmeter.pc.in > $(TO)/vpmeter.pc
 
 header: | toolchain
 	@sh tools/header.sh
@@ -100,12 +112,12 @@ test-presets: lib simulator
 	    CXX="$(CXX)" sh tools/stage.sh "rides, preset $$preset" \
 	    $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- rides:: lost_answers:: || exit 1; done
 
-# Lost answers and bad answers once more through the firmware's own transport.
+# Lost answers and bad answers once more through the firmware's own transport, with the library that has no other.
 .PHONY: test-doors
-test-doors: lib simulator
-	@VPMETER_DOORS="transport=c" VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" \
-	  CXX="$(CXX)" sh tools/stage.sh "faults, transport hook" \
-	  $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- lost_answers:: bad_answers::
+test-doors: lib-small simulator
+	@VPMETER_SMALL=1 VPMETER_DOORS="transport=c" VPMETER_LIB_DIR="$(CURDIR)/$(SMALL)" CC="$(CC)" CXX="$(CXX)" \
+	  VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" sh tools/stage.sh "faults, transport hook" \
+	  $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- lost_answers:: bad_answers:: transport_hook::the_library
 
 # The simulator against its own OpenAPI documents, and against the published ones where they are at hand.
 .PHONY: test-schema
@@ -122,8 +134,8 @@ test-python: examples simulator
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
 	  sh tools/stage.sh "order of syncs and sends" $(PYTHON) tests/python/syncs.py
 
-size: examples simulator
-	@$(PYTHON) tools/size.py --build $(BUILD) --simulator $(SIMULATOR)
+size: examples lib-small simulator
+	@$(PYTHON) tools/size.py --build $(BUILD) --small $(SMALL) --simulator $(SIMULATOR)
 
 # The phone page in a real Chromium: a person pays the rides of the taximeter with it.
 .PHONY: test-browser screenshot

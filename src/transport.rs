@@ -548,9 +548,7 @@ impl Exchange {
             what = VP_TRANSPORT_GO_ON;
             let now = Instant::now();
             if now >= self.deadline {
-                let left = self.tear(watch);
-                let failure = failure(left, Cause::Timeout, "time over");
-                return Carried::Ended(Err(failure), self.given.traffic);
+                return self.out_of_time(watch);
             }
             if watch() != Flow::GoOn {
                 return Carried::UnderWay(self);
@@ -558,6 +556,12 @@ impl Exchange {
             let rest = (self.deadline - now).as_millis().min(u128::from(REST_MS));
             self.clock.sleep((rest as u32).max(1));
         }
+    }
+
+    fn out_of_time(&mut self, watch: &Watch) -> Carried {
+        let left = self.tear(watch);
+        let failure = failure(left, Cause::Timeout, "time over");
+        Carried::Ended(Err(failure), self.given.traffic)
     }
 
     fn call_hook(&mut self, what: i32, watch: &Watch) -> i32 {
@@ -667,7 +671,10 @@ impl Exchange {
 }
 
 impl UnderWay for Exchange {
-    fn carry_on(self: Box<Self>, watch: Watch) -> Carried {
+    fn carry_on(mut self: Box<Self>, watch: Watch) -> Carried {
+        if Instant::now() >= self.deadline {
+            return self.out_of_time(&watch);
+        }
         self.run(VP_TRANSPORT_GO_ON, &watch)
     }
 }

@@ -121,6 +121,20 @@ MUTANTS = [
         ["ride", "histories"],
     ),
     (
+        "an exchange that a call has left under way is forgotten",
+        "core/src/client/work.rs",
+        "                live.errand = Some(errand);",
+        "                drop(errand);",
+        ["histories"],
+    ),
+    (
+        "an answer that arrived long ago is believed",
+        "core/src/client/exchange.rs",
+        "age <= i64::from(self.config.request_ms)",
+        "age < i64::MAX - i64::from(self.config.request_ms)",
+        ["histories"],
+    ),
+    (
         "a second capture of the same number is another capture",
         "core/src/payment/intents.rs",
         "        let index = nth_of(&self.captures, nth, \"flags\")?;",

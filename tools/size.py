@@ -111,6 +111,7 @@ def against(figure, goal, unit):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--build", required=True, help="where the libraries and minimal are")
+    arguments.add_argument("--small", help="where the library without TLS is")
     arguments.add_argument("--simulator", required=True, help="the simulator's program")
     arguments = arguments.parse_args()
     build = arguments.build
@@ -119,6 +120,7 @@ def main():
         shared = next(p for p in sorted(glob.glob(f"{build}/libvpmeter.so.*")) if not os.path.islink(p))
         static = link_static(build)
         library, linked = stripped_size(shared, scratch), stripped_size(static, scratch)
+        small = stripped_size(os.path.join(arguments.small, "libvpmeter.so"), scratch) if arguments.small else 0
         with Simulator("--tls", "--passenger", "approve", program=arguments.simulator) as simulator:
             with_shared = ride(os.path.join(build, "minimal"), "size-shared-0001", simulator, scratch)
             with_static = ride(static, "size-static-0001", simulator, scratch)
@@ -131,6 +133,7 @@ def main():
             (os.path.basename(shared), f"{library:,}", against(library, LIBRARY_GOAL, "bytes")),
             ("minimal.c linked with libvpmeter.a", f"{linked:,}", ""),
         ]
+        + ([("the library without TLS (make lib-small)", f"{small:,}", "")] if small else [])
     )
     print("memory of minimal.c after its ride over TLS, KiB")
     rows = []

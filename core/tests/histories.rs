@@ -331,9 +331,9 @@ impl History {
     }
 }
 
-fn run(hold: bool, acts: &[Act]) {
+fn run(hold: bool, acts: &[Act], meter: Meter) {
     let mut h = History {
-        m: Meter::new(),
+        m: meter,
         promised: Promised::default(),
         hold,
     };
@@ -346,6 +346,16 @@ fn run(hold: bool, acts: &[Act]) {
 
 #[test]
 fn random_histories_keep_the_promises() {
+    run_many(Meter::new);
+}
+
+/// The same over a transport in pieces: calls end with exchanges under way, and others carry them on, or nobody does.
+#[test]
+fn random_histories_in_pieces_keep_the_promises() {
+    run_many(Meter::in_pieces);
+}
+
+fn run_many(meter: fn() -> Meter) {
     let cases = std::env::var("VPMETER_HISTORIES")
         .ok()
         .and_then(|n| n.parse().ok())
@@ -359,7 +369,7 @@ fn random_histories_keep_the_promises() {
     let strategy = (any::<bool>(), acts());
     TestRunner::new(config)
         .run(&strategy, |(hold, acts)| {
-            run(hold, &acts);
+            run(hold, &acts, meter());
             Ok(())
         })
         .unwrap();

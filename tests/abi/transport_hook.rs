@@ -6,7 +6,7 @@ use serde_json::json;
 use std::process::Command;
 
 use crate::common::{
-    compile_example, file_text, skipped, tool, Bench, Example, Scratch, Tool, FARE,
+    compile_example, file_text, lib_dir, skipped, tool, Bench, Example, Scratch, Tool, FARE,
 };
 
 const REF: &str = "trip-0001";
@@ -284,6 +284,30 @@ fn an_exchange_without_end() {
     reply.is("state=RECORDED");
     assert!(reply.number("ms") < 3_000, "{}", reply.everything());
     assert_eq!(bench.sim.count("*"), 0);
+}
+
+/// A library without TLS (`make lib-small`) says at open what it needs; the other has HTTPS of its own. `VPMETER_SMALL` says
+/// which one is under test.
+#[test]
+fn the_library_without_tls_needs_it() {
+    let small = std::env::var_os("VPMETER_SMALL").is_some();
+    let bench = Bench::new(&["--passenger", "approve"]);
+    let mut meter = bench.driver();
+    let reply = meter.call(&bench.open_line("transport=none"));
+    let library = std::fs::read(lib_dir().join("libvpmeter.so")).expect("the library");
+    let holds = |text: &[u8]| library.windows(text.len()).any(|w| w == text);
+    assert_ne!(small, holds(b"HTTP/1.1"), "HTTP is in it");
+    assert_ne!(small, holds(b"master secret"), "TLS is in it");
+    if !small {
+        reply.is("rc=VP_OK");
+        return;
+    }
+    reply.is("rc=VP_ERR_INVALID_ARGUMENT field=hooks.transport");
+    meter.call(&bench.open_line("transport=c")).is("rc=VP_OK");
+    meter
+        .call("ride wait=660000")
+        .is("rc=VP_OK verdict=PAID_LEAVE");
+    bench.sim.books(REF, &[FARE], 0, &[]);
 }
 
 #[test]

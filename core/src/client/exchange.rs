@@ -95,8 +95,16 @@ pub(super) struct Errand {
     pub requests: u32,
     message: Message,
     fetched_for_401: bool,
-    /// The exchange that a call has left under way, and the token that it went with.
-    under_way: Option<(Box<dyn UnderWay>, u64)>,
+    aloft: Option<Aloft>,
+}
+
+/// An exchange that a call has left under way.
+struct Aloft {
+    exchange: Box<dyn UnderWay>,
+    /// Of the token that it went with.
+    serial: u64,
+    /// When, monotonic milliseconds.
+    begun: i64,
 }
 
 impl Errand {
@@ -108,12 +116,12 @@ impl Errand {
             requests: 0,
             message,
             fetched_for_401: false,
-            under_way: None,
+            aloft: None,
         }
     }
 
     pub fn is_under_way(&self) -> bool {
-        self.under_way.is_some()
+        self.aloft.is_some()
     }
 }
 
@@ -122,8 +130,15 @@ impl Client {
     /// before there is an answer; what is under way then is in the errand, or in the desk of the token.
     pub(super) fn send(&self, errand: &mut Errand, call: &Rc<Call>) -> Option<Answer> {
         loop {
-            let (carried, serial) = match errand.under_way.take() {
-                Some((under_way, serial)) => (under_way.carry_on(call.watch()), serial),
+            let (carried, serial, begun) = match errand.aloft.take() {
+                Some(aloft) => {
+                    let age = self.doors.clock.monotonic_ms() - aloft.begun;
+                    let carried = match age <= i64::from(self.config.request_ms) {
+                        true => aloft.exchange.carry_on(call.watch()),
+                        false => torn(aloft.exchange),
+                    };
+                    (carried, aloft.serial, aloft.begun)
+                }
                 None => {
                     let (bearer, serial) = match self.token(call, &mut errand.traffic) {
                         Ok(Some(token)) => token,
@@ -137,17 +152,22 @@ impl Client {
                     if call.is_over() {
                         return Some(Answer::NotSent(no_time()));
                     }
+                    let begun = self.doors.clock.monotonic_ms();
                     let carried = match self.begin_errand(&errand.message, &bearer, call) {
                         Ok(carried) => carried,
                         Err(report) => return Some(Answer::NotSent(report)),
                     };
                     errand.requests += 1;
-                    (carried, serial)
+                    (carried, serial, begun)
                 }
             };
             let answer = match carried {
-                Carried::UnderWay(under_way) => {
-                    errand.under_way = Some((under_way, serial));
+                Carried::UnderWay(exchange) => {
+                    errand.aloft = Some(Aloft {
+                        exchange,
+                        serial,
+                        begun,
+                    });
                     return None;
                 }
                 Carried::Ended(result, used) => {
@@ -426,6 +446,18 @@ impl Client {
             Err(_) => u32::MAX,
         }
     }
+}
+
+/// Ends an exchange that nobody came back for in its time. What it would say now may be of another time: a "not found"
+/// from before the payment reached the servers is no proof that it never did.
+fn torn(exchange: Box<dyn UnderWay>) -> Carried {
+    drop(exchange);
+    let failure = Failure {
+        may_have_left: true,
+        cause: Cause::Timeout,
+        detail: "the call's time was over, and no other came in time".into(),
+    };
+    Carried::Ended(Err(failure), Traffic::default())
 }
 
 /// The time of the call was over between two exchanges of one step; nothing of the second left.

@@ -19,7 +19,9 @@ use vpmeter_core::journal::{Found, Shelf, Store, StoreError};
 use vpmeter_core::payment::OnApproval;
 use vpmeter_core::phone::Market;
 use vpmeter_core::poll::PollPlan;
-use vpmeter_core::transport::{Failure, Flow, Request, Response, Traffic, Transport};
+use vpmeter_core::transport::{
+    Carried, Failure, Flow, Request, Response, Traffic, Transport, UnderWay, Watch,
+};
 use vpmeter_core::vipps::epayment::CustomerInteraction;
 
 /// 2026-11-23 12:00 UTC.
@@ -113,6 +115,8 @@ pub struct World {
     /// Monotonic time at which a waiting payment is approved, if any.
     pub approve_after: Option<i64>,
     pub bad_token: bool,
+    /// The transport works in pieces.
+    pub pieces: bool,
     /// `captureGuaranteedUntil` of every read.
     pub guaranteed_until: Option<String>,
 }
@@ -426,6 +430,48 @@ impl Transport for Model {
     }
 }
 
+/// The same servers over a transport in pieces: they act at once, and the answer takes some pieces to arrive.
+struct Pieces(Arc<Model>);
+
+struct Arriving {
+    model: Arc<Model>,
+    result: Result<Response, Failure>,
+    pieces: u8,
+}
+
+impl Transport for Pieces {
+    fn exchange(&self, request: &Request, watch: Watch) -> (Result<Response, Failure>, Traffic) {
+        self.0.exchange(request, watch)
+    }
+
+    fn begin(&self, request: &Request, watch: Watch) -> Carried {
+        let (result, traffic) = self.0.exchange(request, watch.clone());
+        if traffic == Traffic::default() {
+            return Carried::Ended(result, traffic);
+        }
+        let count = self.0.world().requests.len();
+        let arriving = Box::new(Arriving {
+            model: self.0.clone(),
+            result,
+            pieces: (count * 7 % 5) as u8,
+        });
+        arriving.carry_on(watch)
+    }
+}
+
+impl UnderWay for Arriving {
+    fn carry_on(mut self: Box<Self>, watch: Watch) -> Carried {
+        while self.pieces > 0 {
+            self.pieces -= 1;
+            self.model.clock.advance(40);
+            if watch() != Flow::GoOn {
+                return Carried::UnderWay(self);
+            }
+        }
+        Carried::Ended(self.result, Traffic::default())
+    }
+}
+
 impl Model {
     fn answer(&self, request: &Request) -> Result<Response, Failure> {
         let now = self.clock.monotonic_ms();
@@ -537,6 +583,14 @@ impl Meter {
         Meter::with(Arc::new(Silent), Arc::new(Memory::new()))
     }
 
+    /// One whose transport works in pieces.
+    pub fn in_pieces() -> Meter {
+        let mut meter = Meter::new();
+        meter.model.world().pieces = true;
+        meter.reboot();
+        meter
+    }
+
     pub fn with(hooks: Arc<dyn Hooks>, store: Arc<dyn Store>) -> Meter {
         let model = Arc::new(Model {
             clock: Arc::new(TestClock {
@@ -609,7 +663,10 @@ fn doors(
     random: &Arc<TestRandom>,
 ) -> Doors {
     Doors {
-        transport: model.clone(),
+        transport: match model.world().pieces {
+            true => Arc::new(Pieces(model.clone())),
+            false => model.clone(),
+        },
         store: store.clone(),
         clock: model.clock.clone(),
         hooks: hooks.clone(),
