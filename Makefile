@@ -100,6 +100,7 @@ test-simulator: | toolchain
 	@sh tools/stage.sh "simulator tests" sh -c 'cd simulator && $(CARGO) test $(CARGO_FLAGS) -q'
 
 test-abi: lib simulator
+	@sh tools/proxy.sh
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" CXX="$(CXX)" \
 	  sh tools/stage.sh "c abi tests" $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --tests
 

@@ -81,9 +81,14 @@ const SECTIONS: &[(&str, &str)] = &[
         "#define VP_TRANSPORT_DONE ",
         "What the hook `transport` returns",
     ),
+    ("#define VP_TOKEN_OK ", "What the token hook returns"),
     ("#define VP_TICK_GO_ON ", "What on_tick returns"),
     ("#define VP_LOG_ERROR ", "The level of on_log"),
     ("#define VP_HEADER_VERSION ", "Version"),
+    (
+        "#define VP_GATEWAY_NONE ",
+        "The fleet's own gateway: vp_config.gateway",
+    ),
     (
         "#define VP_THEN_CAPTURE ",
         "What an approval means: vp_push_payment.on_approval",

@@ -130,6 +130,7 @@ sleep_fn = c.CFUNCTYPE(None, pointer, u32)
 event_fn = c.CFUNCTYPE(i32, pointer, c.POINTER(vp_event))
 list_fn = c.CFUNCTYPE(i32, pointer, c.POINTER(vp_payment))
 record_fn = c.CFUNCTYPE(None, pointer, text, text)
+token_fn = c.CFUNCTYPE(i32, pointer, i32, pointer, u32, c.POINTER(u32))
 store_name_fn = c.CFUNCTYPE(i32, pointer, text)
 store_put_fn = c.CFUNCTYPE(i32, pointer, i32, text, pointer, u32)
 store_get_fn = c.CFUNCTYPE(i32, pointer, i32, text, pointer, u32)
@@ -139,14 +140,15 @@ store_each_fn = c.CFUNCTYPE(i32, pointer, i32, store_name_fn, pointer)
 vp_hooks = _struct(
     "vp_hooks", ("payment_size", u32), ("user", pointer), ("on_payment", on_payment_fn), ("on_tick", on_tick_fn),
     ("on_log", on_log_fn), ("wall_ms", clock_fn), ("monotonic_ms", clock_fn), ("sleep_ms", sleep_fn),
-    ("reserved", pointer), ("store_put", store_put_fn), ("store_get", store_get_fn), ("store_remove", store_remove_fn),
+    ("token", token_fn), ("store_put", store_put_fn), ("store_get", store_get_fn), ("store_remove", store_remove_fn),
     ("store_each", store_each_fn))
 vp_config = _struct(
     "vp_config", ("header_version", u32),
     *_members(text, "base_url client_id client_secret subscription_key msn market device journal_dir ca_file system_name"
                     " system_version plugin_name plugin_version"),
-    *_members(u32, "request_ms connect_ms poll_first_ms poll_every_ms"), ("allow_refund", i32), ("reserved", u32),
-    ("hooks", c.POINTER(vp_hooks)))
+    *_members(u32, "request_ms connect_ms poll_first_ms poll_every_ms"), *_members(i32, "allow_refund gateway"),
+    ("hooks", c.POINTER(vp_hooks)),
+    *_members(text, "gateway_header_name gateway_header_value client_cert_file client_key_file"))
 
 STRUCTS = [vp_error, vp_payment, vp_event, vp_order_line, vp_receipt, vp_push_payment, vp_ride, vp_filter, vp_storage,
            vp_hooks, vp_config]

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 
 use libc::c_char;
+use vpmeter_core::client::access::{Access, TokenFrom};
 use vpmeter_core::client::config::{default, Config, Credentials};
 use vpmeter_core::client::{Client, Doors, SystemRandom};
 use vpmeter_core::clock::Clock;
@@ -24,10 +25,19 @@ use crate::hooks::{vp_hooks, HostHooks};
 use crate::pointers::{self, CStruct, POINTER};
 use crate::store::HostStore;
 use crate::table::{self, Reserved};
+use crate::token::HostTokens;
 use crate::transport::HostTransport;
 
 /// The version of the structs in this header; VP_CONFIG_INIT puts it into vp_config.
 pub const VP_HEADER_VERSION: u32 = 1;
+
+/// No gateway: the meter talks to the servers, and has the keys or a token hook.
+pub const VP_GATEWAY_NONE: i32 = 0;
+/// `base_url` is the fleet's own gateway, which adds client_id and client_secret where a token is asked for, and the
+/// subscription key everywhere. The token reaches the meter, unless there is a token hook.
+pub const VP_GATEWAY_ADDS_KEYS: i32 = 1;
+/// The same, and it adds the token: no request has the header Authorization, and no token is in the meter.
+pub const VP_GATEWAY_ADDS_TOKEN: i32 = 2;
 
 /// A client: one sales unit, its journal and its connection. A handle, not a pointer to anything: a stale or foreign one
 /// gives VP_ERR_NO_SUCH_CLIENT. May be shared by threads; up to 64 in a process.
@@ -43,13 +53,13 @@ pub struct vp_config {
     pub struct_size: u32,
     /// VP_HEADER_VERSION
     pub header_version: u32,
-    /// "https://host[:port]", or "http://" to a loopback address. Required.
+    /// "https://host[:port][/path]", or "http://" to a loopback address. Required.
     pub base_url: *const c_char,
-    /// Required.
+    /// Required; NULL with a token hook or a gateway.
     pub client_id: *const c_char,
-    /// Required. Wiped from the library's memory at close.
+    /// Required; NULL with a token hook or a gateway. Wiped from the library's memory at close.
     pub client_secret: *const c_char,
-    /// Required. Wiped from the library's memory at close.
+    /// Required; NULL with a gateway. Wiped from the library's memory at close.
     pub subscription_key: *const c_char,
     /// Merchant serial number, 4 to 10 digits. Required.
     pub msn: *const c_char,
@@ -82,15 +92,24 @@ pub struct vp_config {
     pub poll_every_ms: u32,
     /// 1: vp_refund works; 0: it returns VP_ERR_NOT_PERMITTED.
     pub allow_refund: i32,
-    /// 0
-    pub reserved: u32,
+    /// What the fleet's own gateway adds, VP_GATEWAY_; 0: there is none. docs/gateway.md shows one.
+    pub gateway: i32,
     /// Callbacks; NULL: none. Copied, but for what `user` points to.
     pub hooks: *const vp_hooks,
+    /// A header by which the gateway knows this meter, sent with every request; NULL: none.
+    pub gateway_header_name: *const c_char,
+    /// Its value, up to 1024 visible ASCII characters. Wiped from the library's memory at close.
+    pub gateway_header_value: *const c_char,
+    /// PEM file with the certificate by which the gateway knows this meter, and what leads from it to the authority; NULL:
+    /// none.
+    pub client_cert_file: *const c_char,
+    /// PEM file with its private key: PKCS #8, PKCS #1 or SEC 1, not encrypted.
+    pub client_key_file: *const c_char,
 }
 
 // SAFETY: repr(C), begins with its size, and all zeros are a value of it: integers and raw pointers.
 unsafe impl CStruct for vp_config {
-    const FIRST_SIZE: usize = 32 + 14 * POINTER;
+    const FIRST_SIZE: usize = 32 + 18 * POINTER;
 }
 
 /// Opens a client: checks the settings, locks and reads the journal. Sends nothing. Follow it with vp_settle: what the
@@ -242,24 +261,20 @@ unsafe fn open(config: &vp_config) -> Result<*mut vp_client, Report> {
     // SAFETY: the caller's promise.
     let hooks = Arc::new(unsafe { HostHooks::read(config.hooks) }?);
     // SAFETY: the caller's promise.
-    let settings = unsafe { settings(config) }?;
+    let settings = unsafe { settings(config, &hooks) }?;
     settings.check()?;
     // SAFETY: the caller's promise.
     let journal = unsafe { Journal::read(config.journal_dir, &hooks) }?;
     // SAFETY: as above.
-    let ca_file = unsafe { pointers::optional(config.ca_file, "ca_file") }?;
+    let files = unsafe { Files::read(config) }?;
     let place = Reserved::take()?;
     let clock = hooks.clock();
-    let ca_file = (!ca_file.is_empty()).then(|| PathBuf::from(ca_file));
     let transport = match HostTransport::of(&hooks, &clock) {
-        Some(_) if ca_file.is_some() => {
-            return Err(Report::invalid(
-                "ca_file",
-                "must be NULL with the transport hook, which verifies the servers itself",
-            ))
+        Some(transport) => {
+            files.none("with the transport hook, which does TLS itself")?;
+            Arc::new(transport)
         }
-        Some(transport) => Arc::new(transport),
-        None => transport(ca_file, clock.clone())?,
+        None => transport(files, clock.clone())?,
     };
     let store = journal.open().map_err(|e| e.report())?;
     let doors = Doors {
@@ -272,6 +287,44 @@ unsafe fn open(config: &vp_config) -> Result<*mut vp_client, Report> {
     };
     let client = Client::open(settings, doors)?;
     Ok(place.publish(Arc::new(Open::new(client, hooks))))
+}
+
+/// Certificates and the key of the meter.
+struct Files {
+    ca: Option<PathBuf>,
+    client: Option<(PathBuf, PathBuf)>,
+}
+
+impl Files {
+    /// # Safety
+    /// The pointers of the config are NULL or good.
+    unsafe fn read(config: &vp_config) -> Result<Files, Report> {
+        let path = |p: *const c_char, field: &str| {
+            // SAFETY: the caller's promise.
+            let text = unsafe { pointers::optional(p, field) }?;
+            Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+        };
+        let ca = path(config.ca_file, "ca_file")?;
+        let cert = path(config.client_cert_file, "client_cert_file")?;
+        let key = path(config.client_key_file, "client_key_file")?;
+        let client = match (cert, key) {
+            (None, None) => None,
+            (Some(cert), Some(key)) => Some((cert, key)),
+            (Some(_), None) => return Err(pointers::null("client_key_file")),
+            (None, Some(_)) => return Err(pointers::null("client_cert_file")),
+        };
+        Ok(Files { ca, client })
+    }
+
+    /// What does not use them refuses them.
+    fn none(&self, why: &str) -> Result<(), Report> {
+        let field = match (&self.ca, &self.client) {
+            (None, None) => return Ok(()),
+            (Some(_), _) => "ca_file",
+            (None, Some(_)) => "client_cert_file",
+        };
+        Err(Report::invalid(field, format!("must be NULL {why}")))
+    }
 }
 
 /// Where the journal is.
@@ -313,12 +366,36 @@ impl Journal {
 
 /// # Safety
 /// The pointers of the config are NULL or good.
-unsafe fn settings(config: &vp_config) -> Result<Config, Report> {
+unsafe fn settings(config: &vp_config, hooks: &Arc<HostHooks>) -> Result<Config, Report> {
     // SAFETY: the caller's promise.
     let required = |p: *const c_char, field: &str| unsafe { pointers::required(p, field) };
     // SAFETY: the caller's promise.
     let optional = |p: *const c_char, field: &str| unsafe { pointers::optional(p, field) };
-    pointers::reserved("reserved", config.reserved == 0)?;
+    let gateway = config.gateway != VP_GATEWAY_NONE;
+    let token = match (config.gateway, HostTokens::of(hooks)) {
+        (VP_GATEWAY_NONE | VP_GATEWAY_ADDS_KEYS, Some(tokens)) => TokenFrom::Host(Arc::new(tokens)),
+        (VP_GATEWAY_NONE | VP_GATEWAY_ADDS_KEYS, None) => TokenFrom::Servers,
+        (VP_GATEWAY_ADDS_TOKEN, None) => TokenFrom::Gateway,
+        (VP_GATEWAY_ADDS_TOKEN, Some(_)) => {
+            return Err(Report::invalid(
+                "gateway",
+                "adds the token: then there is no token hook",
+            ))
+        }
+        _ => return Err(Report::invalid("gateway", "must be one of VP_GATEWAY_")),
+    };
+    let has_secret = !gateway && matches!(token, TokenFrom::Servers);
+    let key = |p: *const c_char, field: &str, needed: bool| match needed {
+        true => required(p, field),
+        false => optional(p, field),
+    };
+    let header = match optional(config.gateway_header_name, "gateway_header_name")? {
+        name if name.is_empty() && config.gateway_header_value.is_null() => None,
+        name => {
+            let value = required(config.gateway_header_value, "gateway_header_value")?;
+            Some((name, value.into()))
+        }
+    };
     let or = |value: u32, default: u32| if value == 0 { default } else { value };
     let request_ms = or(config.request_ms, default::REQUEST_MS);
     let plan = PollPlan::default();
@@ -329,10 +406,15 @@ unsafe fn settings(config: &vp_config) -> Result<Config, Report> {
     Ok(Config {
         base_url: required(config.base_url, "base_url")?,
         credentials: Credentials {
-            client_id: required(config.client_id, "client_id")?,
-            client_secret: required(config.client_secret, "client_secret")?.into(),
-            subscription_key: required(config.subscription_key, "subscription_key")?.into(),
+            client_id: key(config.client_id, "client_id", has_secret)?,
+            client_secret: key(config.client_secret, "client_secret", has_secret)?.into(),
+            subscription_key: key(config.subscription_key, "subscription_key", !gateway)?.into(),
             msn: required(config.msn, "msn")?,
+        },
+        access: Access {
+            token,
+            gateway,
+            header,
         },
         market: Market::parse("market", &required(config.market, "market")?)?,
         device: required(config.device, "device")?,
@@ -351,20 +433,19 @@ unsafe fn settings(config: &vp_config) -> Result<Config, Report> {
 }
 
 #[cfg(feature = "https")]
-fn transport(
-    ca_file: Option<PathBuf>,
-    clock: Arc<dyn Clock>,
-) -> Result<Arc<dyn Transport>, Report> {
+fn transport(files: Files, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Report> {
     use vpmeter_core::transport::https::{Https, HttpsConfig};
     let config = HttpsConfig {
-        ca_file,
+        ca_file: files.ca,
+        client: files.client,
         ..HttpsConfig::default()
     };
     Ok(Arc::new(Https::new(config, clock)?))
 }
 
 #[cfg(not(feature = "https"))]
-fn transport(_: Option<PathBuf>, _: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Report> {
+fn transport(files: Files, _: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Report> {
+    files.none("in a library without HTTPS of its own")?;
     Err(Report::invalid(
         "hooks.transport",
         "must be there: this library was built without HTTPS of its own",
@@ -373,9 +454,10 @@ fn transport(_: Option<PathBuf>, _: Arc<dyn Clock>) -> Result<Arc<dyn Transport>
 
 const _: () = {
     use std::mem::offset_of;
-    assert!(size_of::<vp_config>() == 32 + 14 * POINTER);
+    assert!(size_of::<vp_config>() == 32 + 18 * POINTER);
     assert!(offset_of!(vp_config, base_url) == 8);
     assert!(offset_of!(vp_config, plugin_version) == 8 + 12 * POINTER);
     assert!(offset_of!(vp_config, request_ms) == 8 + 13 * POINTER);
     assert!(offset_of!(vp_config, hooks) == 32 + 13 * POINTER);
+    assert!(offset_of!(vp_config, client_key_file) == 32 + 17 * POINTER);
 };

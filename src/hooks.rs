@@ -60,8 +60,21 @@ pub struct vp_hooks {
     pub monotonic_ms: Option<unsafe extern "C" fn(user: *mut c_void) -> i64>,
     /// Sleeps for about `ms`; the library asks for 200 at most.
     pub sleep_ms: Option<unsafe extern "C" fn(user: *mut c_void, ms: u32)>,
-    /// NULL
-    pub reserved: *const c_void,
+    /// Access tokens from the back office, so that no client secret is in the meter: `client_id` and `client_secret` of
+    /// vp_config are NULL then. Called when a token is needed, about once in its life; `refused` is 1 if the servers have
+    /// refused the last one, which happens once before VP_ERR_CREDENTIALS. Writes the token with its NUL into `buffer`,
+    /// which has `size` bytes (VP_TOKEN_MAX), and for how long it is good into `out_life_s`, seconds from now. It may
+    /// wait, and adds to the time of the call; it may be called from every thread that uses the client, one at a time.
+    /// Returns VP_TOKEN_
+    pub token: Option<
+        unsafe extern "C" fn(
+            user: *mut c_void,
+            refused: i32,
+            buffer: *mut c_char,
+            size: u32,
+            out_life_s: *mut u32,
+        ) -> i32,
+    >,
     /// The journal in the host's own hands, for a meter that keeps records in battery-backed RAM; all four or none, and
     /// `journal_dir` of vp_config is NULL then. A record is `size` bytes, at most VP_STORE_RECORD_MAX, under a `name` of
     /// 8 to 64 of a-z, A-Z, 0-9 and '-' (case matters) on a `shelf`, VP_SHELF_. One call at a time for a client; they may
@@ -142,7 +155,6 @@ impl HostHooks {
             // SAFETY: the caller's promise.
             unsafe { pointers::read(hooks, "hooks") }?
         };
-        pointers::reserved("hooks.reserved", hooks.reserved.is_null())?;
         pointers::reserved("hooks.reserved_2", hooks.reserved_2.is_null())?;
         let ours = size_of::<vp_payment>();
         let payment_size = match hooks.on_payment {
@@ -296,6 +308,7 @@ const _: () = {
     assert!(offset_of!(vp_hooks, user) == 8);
     assert!(offset_of!(vp_hooks, on_payment) == 8 + POINTER);
     assert!(offset_of!(vp_hooks, sleep_ms) == 8 + 6 * POINTER);
+    assert!(offset_of!(vp_hooks, token) == 8 + 7 * POINTER);
     assert!(offset_of!(vp_hooks, store_put) == 8 + 8 * POINTER);
     assert!(offset_of!(vp_hooks, store_each) == 8 + 11 * POINTER);
     assert!(offset_of!(vp_hooks, transport) == 8 + 12 * POINTER);

@@ -25,6 +25,8 @@ mod receipt;
 
 mod store;
 
+mod token;
+
 mod transport;
 
 mod hooks;

@@ -89,6 +89,7 @@ fn open(hooks: *const vp_hooks) -> *mut vp_client {
             subscription_key: String::from("key").into(),
             msn: "123456".into(),
         },
+        access: Default::default(),
         market: Market::Norway,
         device: "car-7".into(),
         system_name: String::new(),

@@ -51,6 +51,13 @@ MUTANTS = [
         ["journal_hooked"],
     ),
     (
+        "a key that the gateway has is accepted in the car",
+        "core/src/client/access.rs",
+        "                false => return Err(Report::invalid(field, why)),\n",
+        "                false => {}\n",
+        ["access"],
+    ),
+    (
         "the intent is sent before it is written",
         "core/src/client/keep.rs",
         "            self.put_open(&next.record)?;\n",

@@ -39,7 +39,7 @@ fn get_and_post_share_one_connection() {
     let https = https();
     let mut request = post(&server.url(), "{\"a\":1}");
     request.headers.push((
-        "Idempotency-Key",
+        "Idempotency-Key".into(),
         zeroize::Zeroizing::new("key-1".to_string()),
     ));
     let (response, traffic) = run(&https, &request);
@@ -259,7 +259,7 @@ fn what_may_not_be_sent_is_not() {
     }
     let mut request = get(&server.url());
     request.headers.push((
-        "Authorization",
+        "Authorization".into(),
         zeroize::Zeroizing::new("sec\nret".to_string()),
     ));
     let failure = fail(&https(), &request);

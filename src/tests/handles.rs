@@ -201,7 +201,7 @@ fn opening_for_real() {
         ("VP_ERR_INVALID_ARGUMENT", "allow_refund", |c| {
             c.allow_refund = 2
         }),
-        ("VP_ERR_INVALID_ARGUMENT", "reserved", |c| c.reserved = 2),
+        ("VP_ERR_INVALID_ARGUMENT", "gateway", |c| c.gateway = 3),
     ];
     let mut error = vp_error::empty();
     let mut client = null_mut();

@@ -7,7 +7,7 @@ use crate::common::{Bench, Driver, FARE};
 const REF: &str = "trip-0001";
 
 /// What may be called from a callback; everything else that can be called is VP_ERR_REENTRANT there.
-const ALLOWED: &[&str] = &[
+pub const ALLOWED: &[&str] = &[
     "vp_known_payment",
     "vp_list_payments",
     "vp_normalize_phone",

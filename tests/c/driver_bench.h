@@ -61,6 +61,9 @@ void store_close(struct place *place);
 void transport_fill(vp_hooks *hooks, struct line *line);
 void transport_behave(struct line *line);
 int32_t transport_late(void);
+/* The back office that `tokens=1` asks for, and what it does: `token does=stale life=60`. */
+void token_fill(vp_hooks *hooks, struct line *line);
+void token_behave(struct line *line);
 /* Tells of a payment: in the hook, in a list, in a settle. */
 void tell_payment(void *user, const vp_payment *payment);
 int32_t tell_listed(void *user, const vp_payment *payment);

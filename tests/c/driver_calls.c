@@ -38,7 +38,11 @@ static int32_t do_open(struct call *call)
     config.poll_first_ms = (uint32_t)line_number(line, "poll_first", 0);
     config.poll_every_ms = (uint32_t)line_number(line, "poll_every", 0);
     config.allow_refund = (int32_t)line_number(line, "allow_refund", 1);
-    config.reserved = (uint32_t)line_number(line, "reserved", 0);
+    config.gateway = (int32_t)line_number(line, "gateway", 0);
+    config.gateway_header_name = line_text(line, "gateway_header_name", NULL);
+    config.gateway_header_value = line_text(line, "gateway_header_value", NULL);
+    config.client_cert_file = line_text(line, "client_cert_file", NULL);
+    config.client_key_file = line_text(line, "client_key_file", NULL);
     if (control != NULL)
         moved_time_start(control);
     moved_time_coarse(line_number(line, "coarse", 0));
@@ -201,6 +205,8 @@ static int32_t do_bench(struct call *call)
         store_behave(call->line);
     else if (strcmp(what, "transport") == 0)
         transport_behave(call->line);
+    else if (strcmp(what, "token") == 0)
+        token_behave(call->line);
     else if (strcmp(what, "inside") == 0)
         hooks_inside(call->line);
     else
@@ -257,8 +263,9 @@ static const struct {
     {"events", do_events}, {"work", do_work},           {"interrupt", do_interrupt}, {"signal", do_signal},
     {"phone", do_phone},   {"next", do_next},           {"text", do_text},       {"split", do_split},
     {"version", do_version}, {"advance", do_bench},     {"jump_wall", do_bench}, {"tick", do_bench},
-    {"inside", do_bench},  {"die", do_bench},     {"store", do_bench},           {"decide", do_decide},   {"write_off", do_write_off},
-    {"files", do_files},   {"sizes", do_sizes},         {"transport", do_bench}, {"late", do_late},
+    {"inside", do_bench},  {"die", do_bench},           {"store", do_bench},     {"token", do_bench},
+    {"decide", do_decide}, {"write_off", do_write_off}, {"transport", do_bench}, {"late", do_late},
+    {"files", do_files},   {"sizes", do_sizes},
     {"export", do_export}, {"import", do_import},       {"storage", do_storage},
 };
 

@@ -223,4 +223,5 @@ void hooks_fill(vp_hooks *hooks, struct line *line, struct place *place)
     }
     store_fill(hooks, line, place);
     transport_fill(hooks, line);
+    token_fill(hooks, line);
 }

@@ -139,7 +139,7 @@ AT(vp_hooks, on_log, 8 + 3 * P);
 AT(vp_hooks, wall_ms, 8 + 4 * P);
 AT(vp_hooks, monotonic_ms, 8 + 5 * P);
 AT(vp_hooks, sleep_ms, 8 + 6 * P);
-AT(vp_hooks, reserved, 8 + 7 * P);
+AT(vp_hooks, token, 8 + 7 * P);
 AT(vp_hooks, store_put, 8 + 8 * P);
 AT(vp_hooks, store_get, 8 + 9 * P);
 AT(vp_hooks, store_remove, 8 + 10 * P);
@@ -165,7 +165,7 @@ AT(vp_request, body, 32 + 5 * P);
 AT(vp_request, state, 32 + 6 * P);
 AT(vp_request, reserved_pointer, 32 + 7 * P);
 
-SIZE(vp_config, 32 + 14 * P);
+SIZE(vp_config, 32 + 18 * P);
 AT(vp_config, struct_size, 0);
 AT(vp_config, header_version, 4);
 AT(vp_config, base_url, 8);
@@ -186,8 +186,12 @@ AT(vp_config, connect_ms, 12 + 13 * P);
 AT(vp_config, poll_first_ms, 16 + 13 * P);
 AT(vp_config, poll_every_ms, 20 + 13 * P);
 AT(vp_config, allow_refund, 24 + 13 * P);
-AT(vp_config, reserved, 28 + 13 * P);
+AT(vp_config, gateway, 28 + 13 * P);
 AT(vp_config, hooks, 32 + 13 * P);
+AT(vp_config, gateway_header_name, 32 + 14 * P);
+AT(vp_config, gateway_header_value, 32 + 15 * P);
+AT(vp_config, client_cert_file, 32 + 16 * P);
+AT(vp_config, client_key_file, 32 + 17 * P);
 
 int main(void)
 {

@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::access::Access;
 use crate::error::{Code, Report};
 use crate::phone::Market;
 use crate::poll::PollPlan;
@@ -18,7 +19,7 @@ pub mod default {
     pub const RECEIPT_MS: u32 = 3_000;
 }
 
-/// The keys of a sales unit. No `Debug`; wiped when dropped.
+/// The keys of a sales unit; those that [`Access`] does without are empty. No `Debug`; wiped when dropped.
 #[derive(Clone)]
 pub struct Credentials {
     /// Client id.
@@ -34,10 +35,12 @@ pub struct Credentials {
 /// A client's settings. No `Debug`: it holds keys.
 #[derive(Clone)]
 pub struct Config {
-    /// `https://host[:port]`, or `http://` to a loopback address.
+    /// `https://host[:port][/path]`, or the same with `http://` to a loopback address.
     pub base_url: String,
     /// Keys.
     pub credentials: Credentials,
+    /// How the servers know the client.
+    pub access: Access,
     /// Where a national phone number is at home.
     pub market: Market,
     /// The meter or car: 1 to 60 visible ASCII characters; part of every idempotency key.
@@ -65,9 +68,7 @@ impl Config {
     pub fn check(&self) -> Result<(), Report> {
         check_url(&self.base_url)?;
         let c = &self.credentials;
-        header("client_id", &c.client_id, 1, 255)?;
-        header("client_secret", &c.client_secret, 1, 255)?;
-        header("subscription_key", &c.subscription_key, 1, 255)?;
+        self.access.check(c)?;
         if !(4..=10).contains(&c.msn.len()) || !c.msn.bytes().all(|b| b.is_ascii_digit()) {
             return Err(Report::invalid("msn", "must be 4 to 10 digits"));
         }
@@ -113,7 +114,7 @@ impl Config {
     }
 }
 
-fn header(field: &str, value: &str, least: usize, most: usize) -> Result<(), Report> {
+pub(super) fn header(field: &str, value: &str, least: usize, most: usize) -> Result<(), Report> {
     if value.len() < least || value.len() > most {
         return Err(Report::invalid(
             field,

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
+use super::access::{self, Header, TokenFrom};
 use super::work::Call;
 use super::Client;
 use crate::error::{Cause, Code, Report};
@@ -36,6 +37,8 @@ struct TokenState {
     good_until: i64,
     /// Counts tokens, so that a late 401 does not drop a newer one.
     serial: u64,
+    /// The servers have refused the last token.
+    refused: bool,
     fetching: bool,
     /// A fetch that a call has left under way, and when it began, monotonic milliseconds.
     under_way: Option<(Box<dyn UnderWay>, i64)>,
@@ -48,6 +51,7 @@ impl TokenDesk {
                 bearer: None,
                 good_until: 0,
                 serial: 0,
+                refused: false,
                 fetching: false,
                 under_way: None,
             }),
@@ -179,7 +183,7 @@ impl Client {
                 return Some(answer);
             }
             self.drop_token(serial);
-            if errand.fetched_for_401 {
+            if errand.fetched_for_401 || matches!(self.config.access.token, TokenFrom::Gateway) {
                 return Some(answer);
             }
             if call.is_over() {
@@ -196,11 +200,7 @@ impl Client {
         call: &Rc<Call>,
     ) -> Result<Carried, Report> {
         let c = &self.config.credentials;
-        let mut headers = vec![
-            ("Authorization", secret(format!("Bearer {bearer}"))),
-            ("Ocp-Apim-Subscription-Key", c.subscription_key.clone()),
-            ("Merchant-Serial-Number", secret(c.msn.clone())),
-        ];
+        let mut headers = self.config.access.for_call(c, bearer);
         if let Some(key) = &message.key {
             headers.push(("Idempotency-Key", secret(key.clone())));
         }
@@ -215,7 +215,7 @@ impl Client {
         &self,
         method: Method,
         path: &str,
-        mut headers: Vec<(&'static str, Zeroizing<String>)>,
+        mut headers: Vec<Header>,
         body: &[u8],
         call: &Rc<Call>,
     ) -> Result<Carried, Report> {
@@ -234,6 +234,10 @@ impl Client {
             if !value.is_empty() {
                 headers.push((name, secret(value.clone())));
             }
+        }
+        let mut headers: Vec<_> = headers.into_iter().map(|(n, v)| (n.into(), v)).collect();
+        if let Some((name, value)) = &config.access.header {
+            headers.push((name.clone().into(), value.clone()));
         }
         let base = config.base_url.trim_end_matches('/');
         let request = Request {
@@ -292,6 +296,7 @@ impl Client {
         let mut t = self.token.lock();
         if t.serial == serial {
             t.bearer = None;
+            t.refused = true;
         }
     }
 
@@ -302,6 +307,9 @@ impl Client {
         call: &Rc<Call>,
         traffic: &mut Traffic,
     ) -> Result<Option<(Zeroizing<String>, u64)>, Answer> {
+        if matches!(self.config.access.token, TokenFrom::Gateway) {
+            return Ok(Some((Zeroizing::default(), 0)));
+        }
         loop {
             let now = self.doors.clock.monotonic_ms();
             let mut t = self.token.lock();
@@ -347,14 +355,16 @@ impl Client {
         let (carried, asked_at) = match under_way {
             Some((under_way, asked_at)) => (under_way.carry_on(call.watch()), asked_at),
             None => {
-                let c = &self.config.credentials;
-                let headers = vec![
-                    ("client_id", secret(c.client_id.clone())),
-                    ("client_secret", c.client_secret.clone()),
-                    ("Ocp-Apim-Subscription-Key", c.subscription_key.clone()),
-                    ("Merchant-Serial-Number", secret(c.msn.clone())),
-                ];
                 let asked_at = self.doors.clock.monotonic_ms();
+                if let TokenFrom::Host(tokens) = &self.config.access.token {
+                    let refused = self.token.lock().refused;
+                    return match access::ask(&**tokens, refused) {
+                        Ok(token) => Ok(Some(self.take_token(token, asked_at))),
+                        Err(r) if r.code == Code::Credentials => Err(Answer::Unauthorized(r)),
+                        Err(r) => Err(Answer::NotSent(r)),
+                    };
+                }
+                let headers = self.config.access.for_token(&self.config.credentials);
                 let begun = self.begin(Method::Post, token::PATH, headers, b"", call);
                 (begun.map_err(Answer::NotSent)?, asked_at)
             }
@@ -378,12 +388,7 @@ impl Client {
                             .because(Cause::BadAnswer),
                     ));
                 };
-                let margin = TOKEN_MARGIN_MS.min(token.life_ms / 10);
-                let mut t = self.token.lock();
-                t.serial += 1;
-                t.good_until = asked_at + token.life_ms - margin;
-                t.bearer = Some(token.bearer.clone());
-                Ok(Some((token.bearer, t.serial)))
+                Ok(Some(self.take_token(token, asked_at)))
             }
             // The directory behind the endpoint says wrong keys with 400 as well as with 401.
             Answer::Unauthorized(mut r) | Answer::Refused(mut r) | Answer::NotFound(mut r) => {
@@ -399,6 +404,17 @@ impl Client {
             }
             other => Err(other),
         }
+    }
+
+    /// Keeps a token for the calls to come.
+    fn take_token(&self, token: token::Token, asked_at: i64) -> (Zeroizing<String>, u64) {
+        let margin = TOKEN_MARGIN_MS.min(token.life_ms / 10);
+        let mut t = self.token.lock();
+        t.serial += 1;
+        t.refused = false;
+        t.good_until = asked_at.saturating_add(token.life_ms - margin);
+        t.bearer = Some(token.bearer.clone());
+        (token.bearer, t.serial)
     }
 
     /// Reads the event log, trying again until the call's time is over.

@@ -4,6 +4,7 @@
 //! until it is done or `wait_ms` is over. A request in flight then is carried to its own limit, so the bound of a call is
 //! `wait_ms` plus the request limit. With `wait_ms = 0` the intent is recorded and the network is not touched.
 
+pub mod access;
 pub mod config;
 mod create;
 pub mod exchange;

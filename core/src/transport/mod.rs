@@ -1,5 +1,7 @@
 //! The door to the network: one request out, one answer back, and above all whether a byte may have left.
 
+use std::borrow::Cow;
+
 use crate::error::Cause;
 
 /// HTTP method of a request; the APIs of a ride need no other.
@@ -20,7 +22,7 @@ pub struct Request {
     /// Absolute URL: https, or http to a loopback address.
     pub url: String,
     /// Header names and values, in the order of sending. Checked already: no line breaks, visible ASCII.
-    pub headers: Vec<(&'static str, zeroize::Zeroizing<String>)>,
+    pub headers: Vec<(Cow<'static, str>, zeroize::Zeroizing<String>)>,
     /// The exact bytes of the body; empty for none.
     pub body: Vec<u8>,
     /// Time limit of the whole exchange, name lookup and handshake included, in milliseconds.

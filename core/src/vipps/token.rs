@@ -11,6 +11,9 @@ pub struct Token {
     pub life_ms: i64,
 }
 
+/// The longest token, bytes; those of the servers have 1000 to 2000.
+pub const LONGEST: usize = 8_191;
+
 /// Path of the endpoint.
 pub const PATH: &str = "/accesstoken/get";
 
@@ -19,7 +22,10 @@ pub fn parse(body: &[u8]) -> Option<Token> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let bearer = value.get("access_token")?.as_str()?;
     // What cannot stand in a header is no token.
-    if bearer.is_empty() || bearer.bytes().any(|b| !(0x21..=0x7e).contains(&b)) {
+    if bearer.is_empty()
+        || bearer.len() > LONGEST
+        || bearer.bytes().any(|b| !(0x21..=0x7e).contains(&b))
+    {
         return None;
     }
     let seconds = value.get("expires_in").and_then(number)?;

@@ -643,6 +643,7 @@ pub fn config() -> Config {
             subscription_key: String::from("subscription").into(),
             msn: "123456".into(),
         },
+        access: Default::default(),
         market: Market::Norway,
         device: "taxi-122".into(),
         system_name: "test".into(),

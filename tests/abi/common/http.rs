@@ -8,10 +8,21 @@ use serde_json::Value;
 
 /// Status and body.
 pub fn ask(address: &str, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
+    ask_with(address, method, path, "", body)
+}
+
+/// The same, with more headers, each with its line end.
+pub fn ask_with(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: Option<&Value>,
+) -> (u16, Value) {
     let body = body.map(Value::to_string).unwrap_or_default();
     let head = format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Connection: close\r\n\r\n",
+         {headers}Connection: close\r\n\r\n",
         body.len()
     );
     let answer = exchange(address, &[head.as_bytes(), body.as_bytes()].concat())

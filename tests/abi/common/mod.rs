@@ -4,7 +4,7 @@ mod bench;
 mod compile;
 mod driver;
 mod example;
-mod http;
+pub mod http;
 mod places;
 mod simulator;
 

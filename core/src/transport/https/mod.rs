@@ -57,6 +57,8 @@ const WARM: usize = 2;
 pub struct HttpsConfig {
     /// PEM file with certificates of authorities to trust beside the built-in ones.
     pub ca_file: Option<PathBuf>,
+    /// PEM files of the certificate by which the server knows this client, and of its private key.
+    pub client: Option<(PathBuf, PathBuf)>,
     /// Addresses to connect to instead of looking the name up, for every host but `localhost` and literal addresses.
     /// Empty: look it up. The certificate must be the name's all the same.
     pub addresses: Vec<IpAddr>,
@@ -69,6 +71,7 @@ impl Default for HttpsConfig {
     fn default() -> HttpsConfig {
         HttpsConfig {
             ca_file: None,
+            client: None,
             addresses: Vec::new(),
             idle_limit_ms: 20_000,
         }
@@ -86,9 +89,15 @@ impl Https {
     ///
     /// # Errors
     ///
-    /// `Code::InvalidArgument` with field `ca_file` if that file cannot be read or holds no usable certificate.
+    /// `Code::InvalidArgument` with field `ca_file`, `client_cert_file` or `client_key_file` if that file cannot be read
+    /// or holds nothing usable.
     pub fn new(config: HttpsConfig, clock: Arc<dyn Clock>) -> Result<Https, Report> {
-        let tls = tls::client_config(config.ca_file.as_deref(), Arc::clone(&clock))?;
+        let client = config.client.as_ref();
+        let tls = tls::client_config(
+            config.ca_file.as_deref(),
+            client.map(|(cert, key)| (cert.as_path(), key.as_path())),
+            Arc::clone(&clock),
+        )?;
         let idle_limit = Duration::from_millis(u64::from(config.idle_limit_ms));
         // Whatever ureq would add or do by itself is off: the caller's headers are the headers, and an answer is an
         // answer whatever its status. Time limits are ours.
@@ -207,7 +216,7 @@ fn build(request: &Request) -> Result<http::Request<&[u8]>, Ended> {
         let mut value = HeaderValue::from_str(value)
             .map_err(|_| refused(&format!("value of header {name}")))?;
         value.set_sensitive(true);
-        built = built.header(*name, value);
+        built = built.header(&**name, value);
     }
     built
         .body(&request.body[..])

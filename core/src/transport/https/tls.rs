@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
@@ -40,6 +40,7 @@ impl fmt::Debug for ClockDoor {
 /// HTTP/1.1 only, sessions resumed, no early data.
 pub(super) fn client_config(
     ca_file: Option<&Path>,
+    client: Option<(&Path, &Path)>,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<ClientConfig>, Report> {
     let mut roots = RootCertStore {
@@ -48,15 +49,24 @@ pub(super) fn client_config(
     if let Some(path) = ca_file {
         add_roots(&mut roots, path)?;
     }
-    let provider = Arc::new(rustls::crypto::CryptoProvider {
-        key_provider: &NoKeys,
-        ..rustls::crypto::ring::default_provider()
-    });
-    let mut config = ClientConfig::builder_with_details(provider, Arc::new(ClockDoor(clock)))
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_details(provider, Arc::new(ClockDoor(clock)))
         .with_safe_default_protocol_versions()
         .map_err(|e| Report::new(Code::Internal, format!("TLS: {e}")))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+        .with_root_certificates(roots);
+    let mut config = match client {
+        None => builder.with_no_client_auth(),
+        Some((cert, key)) => {
+            let chain = certificates(cert, "client_cert_file")?;
+            let key = private_key(key)?;
+            builder.with_client_auth_cert(chain, key).map_err(|e| {
+                Report::invalid(
+                    "client_key_file",
+                    format!("is no key of this certificate: {e}"),
+                )
+            })?
+        }
+    };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = Resumption::in_memory_sessions(SESSIONS);
     // Early data could be repeated by anyone who saw it. Off is the default; said here because promise 1 hangs on it.
@@ -67,20 +77,33 @@ pub(super) fn client_config(
 /// Adds every certificate of a PEM file; one that cannot be used is an error, because a fleet that ships a broken file
 /// must learn it at the bench, not at the kerb.
 fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), Report> {
-    let invalid = |rule: String| Report::invalid("ca_file", rule);
-    let pem = fs::read(path).map_err(|e| invalid(format!("cannot be read: {e}")))?;
-    let mut added = 0;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        let certificate = certificate.map_err(|e| invalid(format!("is not PEM: {e}")))?;
+    for (number, certificate) in certificates(path, "ca_file")?.into_iter().enumerate() {
         roots
             .add(certificate)
-            .map_err(|e| invalid(format!("certificate {}: {e}", added + 1)))?;
-        added += 1;
-    }
-    if added == 0 {
-        return Err(invalid("holds no certificate".to_string()));
+            .map_err(|e| Report::invalid("ca_file", format!("certificate {}: {e}", number + 1)))?;
     }
     Ok(())
+}
+
+fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>, Report> {
+    let invalid = |rule: String| Report::invalid(field, rule);
+    let pem = fs::read(path).map_err(|e| invalid(format!("cannot be read: {e}")))?;
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let all = all.map_err(|e| invalid(format!("is not PEM: {e}")))?;
+    match all.is_empty() {
+        true => Err(invalid("holds no certificate".to_string())),
+        false => Ok(all),
+    }
+}
+
+/// Every copy of the key is wiped: the file's text here, the key itself by its own type.
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Report> {
+    let invalid = |rule: String| Report::invalid("client_key_file", rule);
+    let pem = fs::read(path).map_err(|e| invalid(format!("cannot be read: {e}")))?;
+    let pem = zeroize::Zeroizing::new(pem);
+    // What the parser says may quote the text.
+    PrivateKeyDer::from_pem_slice(&pem)
+        .map_err(|_| invalid("holds no private key in PEM, or an encrypted one".to_string()))
 }
 
 /// Makes a TLS connection of a TCP one. Returns only when the handshake is complete, so no byte of the request can be
@@ -126,17 +149,4 @@ fn broken(error: std::io::Error) -> Ended {
         ended.detail.push_str(" in the TLS handshake");
     }
     ended
-}
-
-/// No client certificates, so the code that signs with a private key stays out of the library: 46 kB of it.
-#[derive(Debug)]
-struct NoKeys;
-
-impl rustls::crypto::KeyProvider for NoKeys {
-    fn load_private_key(
-        &self,
-        _: rustls::pki_types::PrivateKeyDer<'static>,
-    ) -> Result<Arc<dyn rustls::sign::SigningKey>, rustls::Error> {
-        Err(rustls::Error::General("no client certificates".into()))
-    }
 }
