@@ -9,7 +9,7 @@ use libc::c_char;
 use vpmeter_core::client::access::{Access, TokenFrom};
 use vpmeter_core::client::config::{default, Config, Credentials};
 use vpmeter_core::client::{Client, Doors, SystemRandom};
-use vpmeter_core::clock::Clock;
+use vpmeter_core::clock::{BestClock, Clock};
 use vpmeter_core::error::{Code, Report};
 use vpmeter_core::journal::directory::Directory;
 use vpmeter_core::journal::disk::RealDisk;
@@ -268,8 +268,8 @@ unsafe fn open(config: &vp_config) -> Result<*mut vp_client, Report> {
     // SAFETY: as above.
     let files = unsafe { Files::read(config) }?;
     let place = Reserved::take()?;
-    let clock = hooks.clock();
-    let transport = match HostTransport::of(&hooks, &clock) {
+    let clock = Arc::new(BestClock::new(hooks.clock()));
+    let transport = match HostTransport::of(&hooks, &(clock.clone() as Arc<dyn Clock>)) {
         Some(transport) => {
             files.none("with the transport hook, which does TLS itself")?;
             Arc::new(transport)

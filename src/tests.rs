@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use libc::c_char;
 use vpmeter_core::client::config::{Config, Credentials};
 use vpmeter_core::client::{Client, Doors, SystemRandom};
+use vpmeter_core::clock::BestClock;
 use vpmeter_core::error::Code;
 use vpmeter_core::journal::memory::Memory;
 use vpmeter_core::phone::Market;
@@ -104,7 +105,7 @@ fn open(hooks: *const vp_hooks) -> *mut vp_client {
     let doors = Doors {
         transport: Arc::new(Nowhere),
         store: Arc::new(Memory::new()),
-        clock: hooks.clock(),
+        clock: Arc::new(BestClock::new(hooks.clock())),
         hooks: hooks.clone(),
         random: Arc::new(SystemRandom),
         interrupts: place.interrupts(),

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::access::{self, Header, TokenFrom};
 use super::work::Call;
 use super::Client;
+use crate::clock::{Clock, Judged};
 use crate::error::{Cause, Code, Report};
 use crate::log::Level;
 use crate::recovery::{Goal, Step};
@@ -21,8 +22,6 @@ use crate::vipps::{epayment, token};
 const MAX_BODY: usize = 256 * 1024;
 /// A token is fetched anew this long before its life is over, milliseconds.
 const TOKEN_MARGIN_MS: i64 = 60_000;
-/// A wall clock before this moment cannot be right (2026-01-01), Unix milliseconds.
-const EARLIEST_WALL_MS: i64 = 1_767_225_600_000;
 
 const USER_AGENT: &str = concat!("vpmeter/", env!("CARGO_PKG_VERSION"));
 
@@ -219,9 +218,7 @@ impl Client {
         body: &[u8],
         call: &Rc<Call>,
     ) -> Result<Carried, Report> {
-        if let Some(report) = self.clock_is_wrong() {
-            return Err(report);
-        }
+        self.judged_time()?;
         let config = &self.config;
         headers.push(("Accept", secret("application/json".into())));
         headers.push(("User-Agent", secret(USER_AGENT.into())));
@@ -254,7 +251,12 @@ impl Client {
 
     /// Takes note of an answer, and says what it is.
     fn read_answer(&self, method: Method, path: &str, result: Result<Response, Failure>) -> Answer {
+        let judged = self.judged_time().ok().flatten();
         if let Ok(response) = &result {
+            if let Some(judged) = judged {
+                self.doors.clock.answered(judged, response.date_ms);
+                self.keep_time();
+            }
             if let Some(date) = response.date_ms {
                 let offset = date - self.doors.clock.monotonic_ms();
                 self.server_time.store(offset, Ordering::Relaxed);
@@ -277,19 +279,27 @@ impl Client {
                 ),
             },
         );
-        classify(result)
+        match (&result, judged) {
+            (Err(f), Some(Judged::Known(_))) if f.cause == Cause::Tls && !f.may_have_left => {
+                Answer::NotSent(wrong_clock(&format!(
+                    "and by the latest time that is known the certificate is not valid: {}",
+                    f.detail
+                )))
+            }
+            _ => classify(result),
+        }
     }
 
-    /// No certificate can be judged by a clock that cannot be right: said before it becomes a TLS riddle.
-    fn clock_is_wrong(&self) -> Option<Report> {
-        let judged = self.config.base_url.starts_with("https://");
-        if judged && self.doors.clock.wall_ms() < EARLIEST_WALL_MS {
-            return Some(Report::new(
-                Code::Clock,
-                "the wall clock stands before 2026: no certificate can be judged by it",
-            ));
+    /// By which time the servers' certificate is judged; `None` where there is none. No certificate can be judged by a
+    /// clock that cannot be right: said before it becomes a TLS riddle.
+    fn judged_time(&self) -> Result<Option<Judged>, Report> {
+        if !self.config.base_url.starts_with("https://") {
+            return Ok(None);
         }
-        None
+        match self.doors.clock.judge() {
+            Judged::Nothing => Err(wrong_clock("so no certificate can be judged by it")),
+            judged => Ok(Some(judged)),
+        }
     }
 
     fn drop_token(&self, serial: u64) {
@@ -482,6 +492,10 @@ fn no_time() -> Report {
         Code::Pending,
         "the time of the call was over before it was sent",
     )
+}
+
+fn wrong_clock(so: &str) -> Report {
+    Report::new(Code::Clock, format!("the wall clock cannot be right, {so}"))
 }
 
 fn secret(text: String) -> Zeroizing<String> {

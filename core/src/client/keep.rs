@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::slot::{Live, Slot};
 use super::snapshot::{Snapshot, CUSTOMER_WINDOW_MS};
 use super::Client;
+use crate::clock::Clock;
 use crate::error::{Cause, Code, Report};
 use crate::journal::{Found, Shelf, StoreError};
 use crate::log::Level;
@@ -21,6 +22,9 @@ const TRIP_MEMORY_MS: i64 = 24 * 3_600_000;
 
 /// How long a tombstone is kept: refunds are possible for 365 days (ePayment API guide, refund), milliseconds.
 const TOMBSTONE_MS: i64 = 400 * 24 * 3_600_000;
+
+/// How often the time is written down, milliseconds.
+const KEEP_TIME_MS: i64 = 24 * 3_600_000;
 
 /// Trips paid lately: trip -> (reference, when it was closed).
 pub(super) type ClosedTrips = Mutex<HashMap<String, (String, i64)>>;
@@ -319,6 +323,37 @@ impl Client {
         }
         live.payment.course.unsaved = Unsaved::Nothing;
         Ok(())
+    }
+
+    /// What an earlier process knew of the time.
+    pub(super) fn read_time(&self) {
+        if let Some(ms) = self.doors.store.latest_time() {
+            self.doors.clock.floor(ms);
+            self.kept_time.store(ms, Ordering::Relaxed);
+        }
+    }
+
+    /// Keeps the latest time that is known, about once a day: flash wears out. Best effort; a store that cannot, can
+    /// wait until tomorrow.
+    pub(super) fn keep_time(&self) {
+        let Some(now) = self.doors.clock.latest() else {
+            return;
+        };
+        let kept = self.kept_time.load(Ordering::Relaxed);
+        if now.saturating_sub(kept) < KEEP_TIME_MS {
+            return;
+        }
+        let claimed =
+            self.kept_time
+                .compare_exchange(kept, now, Ordering::Relaxed, Ordering::Relaxed);
+        if claimed.is_ok() {
+            if let Err(e) = self.doors.store.keep_latest_time(now) {
+                self.log(
+                    Level::Warning,
+                    &format!("the time could not be kept: {}", e.report()),
+                );
+            }
+        }
     }
 
     /// Unix time as the servers last told it, or as the meter believes.

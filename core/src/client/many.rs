@@ -9,6 +9,7 @@ use super::slot::Slot;
 use super::snapshot::Snapshot;
 use super::work::{Call, Pace};
 use super::Client;
+use crate::clock::Clock;
 use crate::error::{Code, Report};
 use crate::journal::{Found, Shelf};
 use crate::payment::{Course, Payment};

@@ -23,7 +23,7 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 
-use crate::clock::Clock;
+use crate::clock::{BestClock, Clock};
 use crate::error::{Code, Report, Retry};
 use crate::journal::disk::SyncStats;
 use crate::journal::Store;
@@ -73,7 +73,7 @@ pub struct Doors {
     /// Disk.
     pub store: Arc<dyn Store>,
     /// Time.
-    pub clock: Arc<dyn Clock>,
+    pub clock: Arc<BestClock>,
     /// The host's callbacks.
     pub hooks: Arc<dyn Hooks>,
     /// Ride ids and jitter.
@@ -107,6 +107,8 @@ pub struct Client {
     token: TokenDesk,
     /// Server time minus monotonic time, milliseconds; `i64::MIN` while unknown.
     server_time: AtomicI64,
+    /// The latest time that the journal has, Unix milliseconds.
+    kept_time: AtomicI64,
     /// Old tombstones were removed.
     swept: AtomicBool,
     /// Counts what was asked for, so that a worker that waits sees it.
@@ -128,9 +130,11 @@ impl Client {
             closed_trips: once_cell::sync::OnceCell::new(),
             token: TokenDesk::new(),
             server_time: AtomicI64::new(i64::MIN),
+            kept_time: AtomicI64::new(i64::MIN),
             asked: AtomicU64::new(0),
             swept: AtomicBool::new(false),
         };
+        client.read_time();
         client.load_journal()?;
         Ok(Arc::new(client))
     }

@@ -10,6 +10,7 @@ use super::hooks::Tick;
 use super::keep::elsewhere;
 use super::slot::{Live, Slot};
 use super::Client;
+use crate::clock::Clock;
 use crate::error::{Cause, Code, Report};
 use crate::payment::{CancelHow, Operation, Payment, Progress, State, Unsaved};
 use crate::recovery::answers::Moment;

@@ -6,6 +6,7 @@
 //! open/taxi-0815-42.b    of which the one with the higher `seq` counts
 //! closed/taxi-0815-41    a tombstone
 //! damaged/taxi-0815-40.1 what could not be read as a record, phone number blanked
+//! clock                  the latest time that is known, written about once a day
 //! ```
 //!
 //! An upper-case letter `X` of a reference is `_x` in a file name, for file systems that ignore case.
@@ -37,8 +38,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use super::disk::{Disk, DiskError, Lock, SyncStats};
-use super::slot::MAX_RECORD;
+use super::disk::{Disk, DiskError, Durable, Lock, SyncStats};
+use super::slot::{self, MAX_RECORD};
 use super::{Found, Shelf, Store, StoreError};
 use aside::Aside;
 use entry::{Entry, Examined};
@@ -50,6 +51,7 @@ pub(super) use names::check_name;
 pub struct Directory {
     inner: Mutex<Inner>,
     disk: Arc<dyn Disk>,
+    clock: PathBuf,
     _lock: Lock,
 }
 
@@ -89,6 +91,7 @@ impl Directory {
         Ok(Directory {
             inner: Mutex::new(inner),
             disk,
+            clock: root.join("clock"),
             _lock: lock,
         })
     }
@@ -397,6 +400,20 @@ impl Store for Directory {
             }
         }
         Ok(())
+    }
+
+    fn latest_time(&self) -> Option<i64> {
+        let bytes = self.disk.read(&self.clock, slot::MAX_FILE).ok()?;
+        super::read_time(&slot::decode(&bytes).ok()?.record)
+    }
+
+    /// Beside and renamed; the directory is not synced for it, so that a power cut may leave the time before.
+    fn keep_latest_time(&self, unix_ms: i64) -> Result<(), StoreError> {
+        let _one_at_a_time = self.inner()?;
+        let bytes = slot::encode(1, &super::write_time(unix_ms));
+        let beside = self.clock.with_extension("new");
+        self.disk.write(&beside, &bytes, Durable::Now)?;
+        Ok(self.disk.rename(&beside, &self.clock)?)
     }
 
     fn cost(&self) -> SyncStats {

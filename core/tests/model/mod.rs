@@ -12,7 +12,7 @@ use vpmeter_core::client::config::{Config, Credentials};
 use vpmeter_core::client::hooks::{Hooks, Silent};
 use vpmeter_core::client::interrupts::Interrupts;
 use vpmeter_core::client::{Client, Doors, PushPayment, Random};
-use vpmeter_core::clock::Clock;
+use vpmeter_core::clock::{BestClock, Clock};
 use vpmeter_core::error::{Cause, Report};
 use vpmeter_core::journal::memory::Memory;
 use vpmeter_core::journal::{Found, Shelf, Store, StoreError};
@@ -669,7 +669,7 @@ fn doors(
             false => model.clone(),
         },
         store: store.clone(),
-        clock: model.clock.clone(),
+        clock: Arc::new(BestClock::new(model.clock.clone())),
         hooks: hooks.clone(),
         random: random.clone(),
         interrupts: Arc::new(Interrupts::new()),

@@ -14,6 +14,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::tcp::{Glance, Waiting, Wire};
 use super::tls;
 use super::underway::{Ended, Underway};
+use crate::clock::since_boot;
 use crate::error::Cause;
 
 /// Bytes of either buffer; also the longest header of an answer.
@@ -213,16 +214,6 @@ fn read_plaintext(
             .process_new_packets()
             .map_err(|e| Ended::new(Cause::ConnectionLost, format!("TLS: {e}")))?;
     }
-}
-
-/// Time that goes on while the machine sleeps.
-fn since_boot() -> Duration {
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let clock = rustix::time::ClockId::Boottime;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let clock = rustix::time::ClockId::Monotonic;
-    let t = rustix::time::clock_gettime(clock);
-    Duration::new(t.tv_sec as u64, t.tv_nsec as u32)
 }
 
 /// The two buffers of a connection: allocated when used, wiped when done with, since tokens pass through them. ureq's
