@@ -113,9 +113,13 @@ test-presets: lib simulator
 	    CXX="$(CXX)" sh tools/stage.sh "rides, preset $$preset" \
 	    $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- rides:: lost_answers:: || exit 1; done
 
-# Lost answers and bad answers once more through the firmware's own transport, with the library that has no other.
+# Lost and bad answers and kills once more with the journal in the firmware's own store; lost and bad answers through its own
+# transport, with the library that has no other.
 .PHONY: test-doors
-test-doors: lib-small simulator
+test-doors: lib lib-small simulator
+	@VPMETER_DOORS="store=c" VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" \
+	  CXX="$(CXX)" sh tools/stage.sh "faults, store hook" \
+	  $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- lost_answers:: bad_answers:: kill::
 	@VPMETER_SMALL=1 VPMETER_DOORS="transport=c" VPMETER_LIB_DIR="$(CURDIR)/$(SMALL)" CC="$(CC)" CXX="$(CXX)" \
 	  VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" sh tools/stage.sh "faults, transport hook" \
 	  $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --test abi -- lost_answers:: bad_answers:: transport_hook::the_library
@@ -166,13 +170,15 @@ test-recipes: simulator
 .PHONY: crash-meter crash-matrix test-crash
 crash-meter: lib
 	@$(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include -Iexamples-c tests/c/crash_meter.c \
-	  examples-c/socket_transport.c -o $(BUILD)/crash_meter -L$(BUILD) -lvpmeter
+	  examples-c/socket_transport.c examples-c/block_store.c -o $(BUILD)/crash_meter -L$(BUILD) -lvpmeter
 
 crash-matrix: crash-meter simulator
 	@$(PYTHON) tools/crash_matrix.py --build $(BUILD) --simulator $(SIMULATOR) --doc docs/crash-matrix.md
 
 test-crash: crash-meter simulator
 	@sh tools/stage.sh "crash matrix, thinned" $(PYTHON) tools/crash_matrix.py --thin --build $(BUILD) --simulator $(SIMULATOR)
+	@sh tools/stage.sh "crash matrix, thinned, store hook" \
+	  $(PYTHON) tools/crash_matrix.py --thin --store c --build $(BUILD) --simulator $(SIMULATOR)
 	@sh tools/stage.sh "crash matrix, thinned, transport hook" \
 	  $(PYTHON) tools/crash_matrix.py --thin --transport c --build $(BUILD) --simulator $(SIMULATOR)
 

@@ -59,6 +59,7 @@
  *   on_payment, on_tick,    vp_known_payment, vp_list_payments, vp_driver_text, vp_normalize_phone, vp_split_gross,
  *   on_log, each            vp_next_reference, vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
  *                           All others return VP_ERR_REENTRANT, also for another client.
+ *   transport               the same, and the functions vp_answer_... .
  *   wall_ms, monotonic_ms,  vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
  *   sleep_ms, store_...     All others return VP_ERR_REENTRANT.
  *   a signal handler        vp_interrupt alone.
@@ -519,6 +520,37 @@
 /* Room for a token, its NUL included, bytes. */
 #define VP_TOKEN_MAX 8192
 
+/* ---- What the hook `transport` is called for ---- */
+
+/* A new request: begin with it. */
+#define VP_TRANSPORT_BEGIN 1
+
+/* The same request, for which the hook returned VP_TRANSPORT_IN_PROGRESS: go on with it. */
+#define VP_TRANSPORT_GO_ON 2
+
+/*
+ * The same request, and the last call for it: close its connection and free what is kept for it. What is returned is
+ * VP_TRANSPORT_NOT_SENT or VP_TRANSPORT_LOST.
+ */
+#define VP_TRANSPORT_TEAR 3
+
+/* ---- What the hook `transport` returns ---- */
+
+/* The answer was given, whole. */
+#define VP_TRANSPORT_DONE 0
+
+/* Nothing to do but wait: call again. */
+#define VP_TRANSPORT_IN_PROGRESS 1
+
+/*
+ * No answer, and it is certain that no byte of the request has left: no name, no connection, no handshake. (Bytes of a
+ * handshake are none of the request.) A kept connection that turns out dead is not certain.
+ */
+#define VP_TRANSPORT_NOT_SENT (-1)
+
+/* No answer, and the request may have left. In every doubt. */
+#define VP_TRANSPORT_LOST (-2)
+
 /* ---- What on_tick returns ---- */
 
 /* `on_tick`: go on. */
@@ -632,6 +664,9 @@
 /* Release all that is not captured; without any capture, give the payment up. */
 #define VP_DECIDE_GIVE_UP 2
 
+/* Where the hook `transport` puts its answer: a handle, good until the hook returns and on its thread only. */
+typedef struct vp_answer vp_answer;
+
 /* ---- Structs ---- */
 
 /*
@@ -708,6 +743,54 @@ typedef struct vp_payment {
 typedef int32_t (*vp_store_name_fn)(void *context, const char *name);
 
 /*
+ * A request, given to the hook `transport`. Everything in it is good for as long as the request lasts, also between the
+ * pieces of an exchange. It holds keys and a phone number: not for a log.
+ */
+typedef struct vp_request {
+    /* What this library knows of vp_request; members behind it are not there. */
+    uint32_t request_size;
+    /* 1: by https, with the server's certificate verified. 0: plain http, to a loopback address. */
+    int32_t secure;
+    /* Port of the server, 1 to 65535. */
+    uint32_t port;
+    /* Longest time of the whole exchange, in milliseconds since VP_TRANSPORT_BEGIN. */
+    uint32_t limit_ms;
+    /* Longest time of name lookup, connection and handshake, inside `limit_ms`. */
+    uint32_t connect_ms;
+    /* Bytes of `body`. */
+    uint32_t body_size;
+    /* The longest body of an answer that is taken, in bytes. */
+    uint32_t answer_max;
+    /* 0 */
+    uint32_t reserved;
+    /* "GET" or "POST". */
+    const char *method;
+    /* "https://host[:port]/path": the whole of it, for a client that wants it so. */
+    const char *url;
+    /* Its host, without the brackets of an IPv6 address. */
+    const char *host;
+    /* Its path, with the slash that it begins with. */
+    const char *path;
+    /*
+     * Header lines, "Name: value", without line ends; a NULL behind the last. To be sent as they are; beside them go
+     * Host, Content-Length (also 0, for a POST without body) and what the connection needs, and nothing else.
+     */
+    const char *const *headers;
+    /* The exact bytes to send; NULL for none. */
+    const void *body;
+    /* A place for the hook's own, one for each exchange: NULL at VP_TRANSPORT_BEGIN, kept until the exchange ends. */
+    void **state;
+    /* NULL */
+    const void *reserved_pointer;
+} vp_request;
+
+/* The hook `transport` of vp_hooks. */
+typedef int32_t (*vp_transport_fn)(void *user,
+                                   int32_t what,
+                                   const struct vp_request *request,
+                                   struct vp_answer *answer);
+
+/*
  * Callbacks, all optional. They run on the thread that called the library, with no lock held; a client that is shared
  * by threads calls them on each of them. Their pointers are valid during the callback only. They must return: no
  * longjmp, no C++ exception. What they may call is in the table at the top.
@@ -766,9 +849,20 @@ typedef struct vp_hooks {
      * something else than 0. Returns VP_STORE_OK, or VP_STORE_FAILED if it could not see all of them.
      */
     int32_t (*store_each)(void *user, int32_t shelf, vp_store_name_fn each, void *context);
+    /*
+     * The host's own way to the servers, instead of the library's HTTPS: sends the request and gives the answer with
+     * vp_answer_...; returns VP_TRANSPORT_ . It may wait for the answer itself, and then calls vp_answer_go_on
+     * meanwhile; or do what can be done at once and return VP_TRANSPORT_IN_PROGRESS, to be called again, `what` being
+     * VP_TRANSPORT_GO_ON. A call that has no more time leaves such an exchange under way for the next call, perhaps of
+     * another thread; vp_client_close tears it. No redirects, no repeats. Threads that share a client have exchanges
+     * side by side.
+     */
+    vp_transport_fn transport;
+    /* NULL */
+    const void *reserved_2;
 } vp_hooks;
 #define VP_HOOKS_INIT \
-    { sizeof(vp_hooks), sizeof(vp_payment), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+    { sizeof(vp_hooks), sizeof(vp_payment), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /* The settings of a client. Zero and NULL mean the default that is written here. Everything is copied. */
 typedef struct vp_config {
@@ -798,7 +892,7 @@ typedef struct vp_config {
      * Required, or NULL with the store hooks of vp_hooks.
      */
     const char *journal_dir;
-    /* PEM file of certificate authorities to trust beside the built-in ones; NULL: none. */
+    /* PEM file of certificate authorities to trust beside the built-in ones; NULL: none. NULL with the hook `transport`. */
     const char *ca_file;
     /* The meter's software, told to the servers: up to 30 visible ASCII characters; NULL: nothing. */
     const char *system_name;
@@ -1069,6 +1163,68 @@ typedef struct vp_storage {
 #ifdef __cplusplus
 extern "C" {
 #endif /* __cplusplus */
+
+/* ---- The answer, from inside the hook `transport` ---- */
+
+/*
+ * The answer's status, 100 to 599; once. VP_ERR_INVALID_ARGUMENT: it is not one, or the handle is stale;
+ * VP_ERR_WRONG_STATE: there is one already. After an error of any of these functions the answer counts as unusable, and
+ * the request as one that may have been carried out.
+ *
+ * From the hook `transport` only. At once.
+ */
+int32_t vp_answer_status(struct vp_answer *answer,
+                         int32_t status);
+
+/*
+ * A line of the answer's head, "Name: value", `size` bytes, with or without its line end; status line and empty line may
+ * be given too and are left alone. All lines, or at least Date and Retry-After.
+ *
+ * From the hook `transport` only. At once.
+ */
+int32_t vp_answer_header(struct vp_answer *answer,
+                         const char *line,
+                         int64_t size);
+
+/*
+ * The next `size` bytes of the answer's body, decoded from whatever they were sent in; `answer_max` of the request
+ * altogether.
+ *
+ * From the hook `transport` only. At once.
+ */
+int32_t vp_answer_body(struct vp_answer *answer,
+                       const void *bytes,
+                       int64_t size);
+
+/*
+ * Bytes that this exchange has cost, since the last call of this function: for `bytes_sent` and `bytes_received` of
+ * vp_payment. Without it they count nothing.
+ *
+ * From the hook `transport` only. At once.
+ */
+int32_t vp_answer_traffic(struct vp_answer *answer,
+                          int64_t sent,
+                          int64_t received);
+
+/*
+ * Why there is no answer, for vp_error: `cause` is VP_CAUSE_TIMEOUT, _CONNECTION_LOST, _BAD_ANSWER, _INTERRUPTED,
+ * _NAME_LOOKUP, _CONNECT or _TLS. `detail`: English, for the log, without keys and numbers; cut at 120 bytes; NULL: none.
+ * Changes nothing about what is done.
+ *
+ * From the hook `transport` only. At once.
+ */
+int32_t vp_answer_cause(struct vp_answer *answer,
+                        int32_t cause,
+                        const char *detail);
+
+/*
+ * For a hook that waits itself: to be called about every 200 milliseconds, at the latest every second. Ticks and
+ * interrupts come through it. VP_OK: go on. VP_ERR_INTERRUPTED: the call was stopped, or the time of the request is
+ * over: end now, and return VP_TRANSPORT_NOT_SENT or VP_TRANSPORT_LOST.
+ *
+ * From the hook `transport` only. Takes as long as the callbacks take.
+ */
+int32_t vp_answer_go_on(struct vp_answer *answer);
 
 /* ---- The client ---- */
 

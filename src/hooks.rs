@@ -53,7 +53,8 @@ pub struct vp_hooks {
     >,
     /// A line for the log, English, without keys and phone numbers; `level` is VP_LOG_
     pub on_log: Option<unsafe extern "C" fn(user: *mut c_void, level: i32, line: *const c_char)>,
-    /// The clock of the host, for a meter whose system clock is wrong: Unix milliseconds. All three clock hooks or none;
+    /// The clock of the host, for a meter whose system clock is wrong: Unix milliseconds, from GNSS say. What cannot be
+    /// right (before 2026, decades ahead, a day before the latest time that is known) is not used. All three clock hooks or none;
     /// they may be asked at any moment, must answer at once and may call no function of the library.
     pub wall_ms: Option<unsafe extern "C" fn(user: *mut c_void) -> i64>,
     /// Milliseconds since any fixed moment; never goes back, goes on while the meter sleeps.

@@ -69,6 +69,8 @@ class Bench:
                    f"request_ms={request_ms}", f"gate={gate}", f"drag={LATE_DRAG_MS if late else 0}"]
         if sim.ca_file:
             command.append(f"ca={sim.ca_file}")
+        if self.options.store:
+            command.append(f"store={self.options.store}")
         if self.options.transport:
             command.append(f"transport={self.options.transport}")
         env = {"LD_LIBRARY_PATH": self.options.lib}

@@ -99,6 +99,7 @@ def arguments():
     parser.add_argument("--shift", type=int, metavar="N", help="only the random rides whose name begins with shift-N")
     parser.add_argument("--workers", type=int, default=3, help="each has a simulator of its own (3)")
     parser.add_argument("--only", metavar="PATTERN", help="only cells whose name has this in it, and no random rides")
+    parser.add_argument("--store", choices=["c"], help="the journal in a block of memory, through the store hooks")
     parser.add_argument("--transport", choices=["c"], help="through the transport hook: sockets of the meter, no TLS")
     parser.add_argument("--keep", action="store_true", help="keep journals and logs, and say where they are")
     parser.add_argument("--list", action="store_true", help="name the cells and end")

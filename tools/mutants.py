@@ -58,6 +58,20 @@ MUTANTS = [
         ["access"],
     ),
     (
+        "the floor under the clock is not used",
+        "core/src/clock.rs",
+        "        let too_early = host < now - TOLERANCE_MS;\n",
+        "        let too_early = false;\n",
+        ["clock"],
+    ),
+    (
+        "a wrong moment raises the floor for good",
+        "core/src/clock.rs",
+        "(EARLIEST_MS..=LATEST_MS).contains(date) && (date - by).abs() <= CERTIFICATE_MS",
+        "(EARLIEST_MS..=LATEST_MS).contains(date) || by == 0",
+        ["clock"],
+    ),
+    (
         "the intent is sent before it is written",
         "core/src/client/keep.rs",
         "            self.put_open(&next.record)?;\n",

@@ -8,6 +8,7 @@ mod common;
 mod bad_answers;
 mod bad_input;
 mod callbacks;
+mod clock;
 mod examples;
 mod gateway;
 mod header;

@@ -5,6 +5,7 @@
  *
  *   url= control= ca= journal= log= ref=   where, and which payment
  *   then=capture|hold  amount=N  receipt=N (its total; 0: none)  request_ms=N
+ *   store=c            the journal in a block of memory, the file JOURNAL.memory, through the store hooks
  *   transport=c        by sockets of this program, through the transport hook, instead of the library's own
  *   drag=N             moved time takes real time too: half a second of it N milliseconds
  *   gate=N             stand still as soon as fault rule N of the simulator has fired, and wait for the SIGKILL
@@ -27,10 +28,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "block_store.h"
 #include "socket_transport.h"
 #include "vpmeter.h"
 
@@ -54,7 +57,8 @@ static struct {
     int gate;
     int drag;
     const char *transport;
-} plan = { NULL, NULL, NULL, NULL, NULL, NULL, "capture", 24900, 0, 300, 0, 0, "" };
+    const char *store;
+} plan = { NULL, NULL, NULL, NULL, NULL, NULL, "capture", 24900, 0, 300, 0, 0, "", "" };
 
 static vp_client *client;
 static vp_payment payment = VP_PAYMENT_INIT;
@@ -240,6 +244,37 @@ static int32_t on_event(void *user, const vp_event *event)
 
 /* ---- The calls ---- */
 
+/* Battery-backed RAM: what is in the mapped file when the process is killed is what the next one finds. */
+static struct block_store block;
+
+static void write_block(struct block_store *store, size_t at, const void *bytes, size_t count)
+{
+    memcpy(store->block + at, bytes, count);
+}
+
+static void use_block(vp_hooks *hooks)
+{
+    char path[1024];
+    int file;
+    void *memory = MAP_FAILED;
+    snprintf(path, sizeof path, "%s.memory", plan.journal);
+    file = open(path, O_RDWR | O_CREAT, 0600);
+    if (file >= 0 && ftruncate(file, BLOCK_STORE_SIZE) == 0)
+        memory = mmap(NULL, BLOCK_STORE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (memory == MAP_FAILED)
+        broken("no memory for the journal", path);
+    close(file);
+    block.block = memory;
+    block.size = BLOCK_STORE_SIZE;
+    block.write = write_block;
+    block_store_open(&block);
+    hooks->user = &block;
+    hooks->store_put = block_store_put;
+    hooks->store_get = block_store_get;
+    hooks->store_remove = block_store_remove;
+    hooks->store_each = block_store_each;
+}
+
 static void open_client(void)
 {
     vp_config config = VP_CONFIG_INIT;
@@ -248,6 +283,10 @@ static void open_client(void)
     hooks.wall_ms = wall_ms;
     hooks.monotonic_ms = monotonic_ms;
     hooks.sleep_ms = sleep_ms;
+    if (strcmp(plan.store, "c") == 0) {
+        use_block(&hooks);
+        config.journal_dir = NULL;
+    }
     if (strcmp(plan.transport, "c") == 0)
         hooks.transport = sockets_waiting;
     config.base_url = plan.url;
@@ -430,6 +469,8 @@ static void read_plan(const char *text)
         plan.request_ms = (uint32_t)strtoul(value, NULL, 10);
     else if (IS("gate"))
         plan.gate = atoi(value);
+    else if (IS("store"))
+        plan.store = value;
     else if (IS("transport"))
         plan.transport = value;
     else if (IS("drag"))
