@@ -812,7 +812,8 @@ typedef struct vp_hooks {
     /* A line for the log, English, without keys and phone numbers; `level` is VP_LOG_ */
     void (*on_log)(void *user, int32_t level, const char *line);
     /*
-     * The clock of the host, for a meter whose system clock is wrong: Unix milliseconds. All three clock hooks or none;
+     * The clock of the host, for a meter whose system clock is wrong: Unix milliseconds, from GNSS say. What cannot be
+     * right (before 2026, decades ahead, a day before the latest time that is known) is not used. All three clock hooks or none;
      * they may be asked at any moment, must answer at once and may call no function of the library.
      */
     int64_t (*wall_ms)(void *user);

@@ -131,7 +131,6 @@ fn the_floor_is_written_about_once_a_day() {
     for number in 2..6 {
         assert_eq!(ride(number), first, "the same file");
     }
-    drop(ride);
     meter.call(&format!("advance ms={}", DAY + 1000));
     meter
         .call("ride ref=trip-1010 trip=10 wait=660000")
