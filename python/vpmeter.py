@@ -63,6 +63,11 @@ Customer = _enum(IntEnum, "Customer", "PRESENT NOT_PRESENT")
 Cancel = _enum(IntEnum, "Cancel", "IF_NOT_APPROVED=1 GIVE_UP RELEASE_REST")
 List = _enum(IntEnum, "List", "ALL OPEN CLOSED")
 Decide = _enum(IntEnum, "Decide", "CAPTURE=1 GIVE_UP")
+Gateway = _enum(IntEnum, "Gateway", "NONE ADDS_KEYS ADDS_TOKEN")
+Shelf = _enum(IntEnum, "Shelf", "OPEN CLOSED METER")
+Store = _enum(IntEnum, "Store", "OK NOTHING=-1 FULL=-2 FAILED=-3 DAMAGED=-4 RECORD_MAX=65536")
+Token = _enum(IntEnum, "Token", "OK LATER=-1 REFUSED=-2 MAX=8192")
+Transport = _enum(IntEnum, "Transport", "BEGIN=1 GO_ON TEAR DONE=0 IN_PROGRESS NOT_SENT=-1 LOST=-2")
 CAPTURE_FINAL = 1
 
 
@@ -84,8 +89,8 @@ def known(kind, number):
 i32, u32, i64, text, pointer = c.c_int32, c.c_uint32, c.c_int64, c.c_char_p, c.c_void_p
 
 
-def _struct(name, *members):
-    return type(name, (c.Structure,), {"_fields_": [("struct_size", u32), *members]})
+def _struct(name, *members, size="struct_size"):
+    return type(name, (c.Structure,), {"_fields_": [(size, u32), *members]})
 
 
 def _members(kind, names):
@@ -137,11 +142,17 @@ store_get_fn = c.CFUNCTYPE(i32, pointer, i32, text, pointer, u32)
 store_remove_fn = c.CFUNCTYPE(i32, pointer, i32, text)
 store_each_fn = c.CFUNCTYPE(i32, pointer, i32, store_name_fn, pointer)
 
+vp_request = _struct(
+    "vp_request", ("secure", i32), *_members(u32, "port limit_ms connect_ms body_size answer_max reserved"),
+    *_members(text, "method url host path"), ("headers", c.POINTER(text)), ("body", pointer), ("state", c.POINTER(pointer)),
+    ("reserved_pointer", pointer), size="request_size")
+transport_fn = c.CFUNCTYPE(i32, pointer, i32, c.POINTER(vp_request), pointer)
+
 vp_hooks = _struct(
     "vp_hooks", ("payment_size", u32), ("user", pointer), ("on_payment", on_payment_fn), ("on_tick", on_tick_fn),
     ("on_log", on_log_fn), ("wall_ms", clock_fn), ("monotonic_ms", clock_fn), ("sleep_ms", sleep_fn),
     ("token", token_fn), ("store_put", store_put_fn), ("store_get", store_get_fn), ("store_remove", store_remove_fn),
-    ("store_each", store_each_fn))
+    ("store_each", store_each_fn), ("transport", transport_fn), ("reserved_2", pointer))
 vp_config = _struct(
     "vp_config", ("header_version", u32),
     *_members(text, "base_url client_id client_secret subscription_key msn market device journal_dir ca_file system_name"
@@ -150,8 +161,10 @@ vp_config = _struct(
     ("hooks", c.POINTER(vp_hooks)),
     *_members(text, "gateway_header_name gateway_header_value client_cert_file client_key_file"))
 
-STRUCTS = [vp_error, vp_payment, vp_event, vp_order_line, vp_receipt, vp_push_payment, vp_ride, vp_filter, vp_storage,
-           vp_hooks, vp_config]
+# What a program sets up, and what it only reads.
+SET_UP = [vp_error, vp_payment, vp_event, vp_order_line, vp_receipt, vp_push_payment, vp_ride, vp_filter, vp_storage,
+          vp_hooks, vp_config]
+STRUCTS = [*SET_UP, vp_request]
 
 _out_payment, _out_error, _out_text = c.POINTER(vp_payment), c.POINTER(vp_error), [c.c_char_p, u32, c.POINTER(u32)]
 # Name, result, parameters; the last of nearly every function is out_error.
@@ -183,7 +196,13 @@ FUNCTIONS = {
     "vp_next_reference": (i32, [text, *_out_text, _out_error]),
     "vp_driver_text": (i32, [_out_payment, text, *_out_text, _out_error]),
     "vp_status_name": (text, [i32]),
-    **{f"{kind.__name__}_init": (None, [c.POINTER(kind), u32]) for kind in STRUCTS},
+    **{f"{kind.__name__}_init": (None, [c.POINTER(kind), u32]) for kind in SET_UP},
+    "vp_answer_status": (i32, [pointer, i32]),
+    "vp_answer_header": (i32, [pointer, text, i64]),
+    "vp_answer_body": (i32, [pointer, pointer, i64]),
+    "vp_answer_traffic": (i32, [pointer, i64, i64]),
+    "vp_answer_cause": (i32, [pointer, i32, text]),
+    "vp_answer_go_on": (i32, [pointer]),
 }
 
 
