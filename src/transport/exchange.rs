@@ -335,7 +335,7 @@ mod tests {
         let request = Request {
             method: Method::Post,
             url: url.into(),
-            headers: vec![("Idempotency-Key", String::from("key-1").into())],
+            headers: vec![("Idempotency-Key".into(), String::from("key-1").into())],
             body: Vec::new(),
             limit_ms: 1_000,
             connect_limit_ms: 500,
