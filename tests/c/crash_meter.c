@@ -283,10 +283,8 @@ static void open_client(void)
     hooks.wall_ms = wall_ms;
     hooks.monotonic_ms = monotonic_ms;
     hooks.sleep_ms = sleep_ms;
-    if (strcmp(plan.store, "c") == 0) {
+    if (strcmp(plan.store, "c") == 0)
         use_block(&hooks);
-        config.journal_dir = NULL;
-    }
     if (strcmp(plan.transport, "c") == 0)
         hooks.transport = sockets_waiting;
     config.base_url = plan.url;
@@ -296,7 +294,7 @@ static void open_client(void)
     config.msn = "123456";
     config.market = "NO";
     config.device = "taxi-122";
-    config.journal_dir = plan.journal;
+    config.journal_dir = hooks.store_put == NULL ? plan.journal : NULL;
     config.ca_file = plan.ca;
     config.request_ms = plan.request_ms;
     config.connect_ms = plan.request_ms;
