@@ -9,8 +9,10 @@ use std::time::Duration;
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, ClientConnection, RootCertStore};
+use rustls::{ClientConfig, ClientConnection, InconsistentKeys, RootCertStore};
+use zeroize::Zeroize;
 
 use super::tcp::{Waiting, Wire};
 use super::underway::{Ended, Phase, Underway};
@@ -57,14 +59,8 @@ pub(super) fn client_config(
     let mut config = match client {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {
-            let chain = certificates(cert, "client_cert_file")?;
-            let key = private_key(key)?;
-            builder.with_client_auth_cert(chain, key).map_err(|e| {
-                Report::invalid(
-                    "client_key_file",
-                    format!("is no key of this certificate: {e}"),
-                )
-            })?
+            let known_by = certified(certificates(cert, "client_cert_file")?, private_key(key)?)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(known_by)))
         }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -96,7 +92,24 @@ fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>
     }
 }
 
-/// Every copy of the key is wiped: the file's text here, the key itself by its own type.
+/// The key as it signs; the bytes that it was made of are wiped, which rustls would not do.
+fn certified(
+    chain: Vec<CertificateDer<'static>>,
+    mut key: PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, Report> {
+    let wrong = |why: String| Report::invalid("client_key_file", why);
+    let signing = rustls::crypto::ring::sign::any_supported_type(&key);
+    key.zeroize();
+    let signing = signing.map_err(|_| wrong("holds a key of no kind that is known".into()))?;
+    let certified = CertifiedKey::new(chain, signing);
+    match certified.keys_match() {
+        // A key that cannot tell its public half is found out by the server.
+        Ok(()) | Err(rustls::Error::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),
+        Err(e) => Err(wrong(format!("is no key of this certificate: {e}"))),
+    }
+}
+
+/// The file's text is wiped here.
 fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Report> {
     let invalid = |rule: String| Report::invalid("client_key_file", rule);
     let pem = fs::read(path).map_err(|e| invalid(format!("cannot be read: {e}")))?;
