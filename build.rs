@@ -5,7 +5,21 @@
 
 use std::env;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+/// What the library is made of.
+const SOURCES: &[&str] = &[
+    "Cargo.lock",
+    "Cargo.toml",
+    "build.rs",
+    "cbindgen.toml",
+    "core/Cargo.toml",
+    "core/src",
+    "src",
+];
 
 /// Headings, each before the item that holds the line named.
 const SECTIONS: &[(&str, &str)] = &[
@@ -134,7 +148,7 @@ const NOT_ZERO: &[(&str, &str)] = &[
 ];
 
 fn main() {
-    for path in ["src", "cbindgen.toml", "build.rs", "Cargo.toml"] {
+    for path in SOURCES {
         println!("cargo::rerun-if-changed={path}");
     }
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -156,11 +170,60 @@ fn main() {
     );
     fs::write(&out, header).expect("OUT_DIR can be written");
     println!("cargo::rustc-env=VPMETER_HEADER={}", out.display());
+    let id = build_id(&root);
+    println!("cargo::rustc-env=VPMETER_BUILD_ID={id}");
 
     if env::var("CARGO_CFG_TARGET_OS").as_deref() == Ok("linux") {
         println!("cargo::rustc-cdylib-link-arg=-Wl,-soname,libvpmeter.so.0");
         // A library that is unloaded would take its thread-local storage away from under the threads that used it.
         println!("cargo::rustc-cdylib-link-arg=-Wl,-z,nodelete");
+        // The note that `readelf -n` shows says what vp_build_id says.
+        println!("cargo::rustc-cdylib-link-arg=-Wl,--build-id=0x{id}");
+    }
+}
+
+/// 40 hex digits of a hash of all that decides what the library becomes: its sources, the locked dependencies, the compiler
+/// and what that is told. Holds no time and no directory, so the same sources give the same id, with git or without.
+fn build_id(root: &Path) -> String {
+    let mut files = Vec::new();
+    for path in SOURCES {
+        files_below(&root.join(path), &mut files);
+    }
+    files.sort();
+    let mut hash = Sha256::new();
+    let mut add = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_le_bytes());
+        hash.update(bytes);
+    };
+    for file in &files {
+        let name = file.strip_prefix(root).expect("a file below the root");
+        add(name.to_str().expect("a name in UTF-8").as_bytes());
+        add(&fs::read(file).expect("a source can be read"));
+    }
+    let decides = |name: &str| {
+        ["TARGET", "PROFILE", "OPT_LEVEL", "CARGO_ENCODED_RUSTFLAGS"].contains(&name)
+            || name.starts_with("CARGO_FEATURE_")
+    };
+    let mut told: Vec<(String, String)> = env::vars().filter(|(name, _)| decides(name)).collect();
+    told.sort();
+    for (name, value) in told {
+        add(name.as_bytes());
+        add(value.as_bytes());
+    }
+    let rustc = env::var_os("RUSTC").expect("cargo sets it");
+    let version = Command::new(rustc).arg("-vV").output();
+    add(&version.expect("the compiler tells its version").stdout);
+    let digest = hash.finalize();
+    digest.iter().take(20).map(|b| format!("{b:02x}")).collect()
+}
+
+fn files_below(path: &Path, found: &mut Vec<PathBuf>) {
+    if !path.is_dir() {
+        found.push(path.to_owned());
+        return;
+    }
+    for entry in fs::read_dir(path).expect("a directory of sources") {
+        files_below(&entry.expect("an entry").path(), found);
     }
 }
 

@@ -57,10 +57,11 @@
  * What may be called from a callback
  *
  *   on_payment, on_tick,    vp_known_payment, vp_list_payments, vp_driver_text, vp_normalize_phone, vp_split_gross,
- *   on_log, each            vp_next_reference, vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
+ *   on_log, each            vp_next_reference, vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_build_id,
+ *                           vp_..._init.
  *                           All others return VP_ERR_REENTRANT, also for another client.
  *   transport               the same, and the functions vp_answer_... .
- *   wall_ms, monotonic_ms,  vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
+ *   wall_ms, monotonic_ms,  vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_build_id, vp_..._init.
  *   sleep_ms, store_...     All others return VP_ERR_REENTRANT.
  *   a signal handler        vp_interrupt alone.
  *
@@ -1280,6 +1281,13 @@ const char *vp_version(void);
  * of the header. From anywhere.
  */
 uint32_t vp_version_number(void);
+
+/*
+ * What this library was made of: 40 hex digits, a hash of its sources, its locked dependencies and its compiler, the same
+ * for everyone who builds the same. The shared library carries it as its GNU build id: `readelf -n libvpmeter.so`. Static.
+ * From anywhere.
+ */
+const char *vp_build_id(void);
 
 /* ---- The ride ---- */
 

@@ -175,6 +175,7 @@ FUNCTIONS = {
     "vp_worker_run": (i32, [pointer, u32, _out_error]),
     "vp_version": (text, []),
     "vp_version_number": (u32, []),
+    "vp_build_id": (text, []),
     "vp_create_push_payment": (i32, [pointer, c.POINTER(vp_push_payment), u32, _out_payment, _out_error]),
     "vp_poll": (i32, [pointer, text, u32, _out_payment, _out_error]),
     "vp_post_receipt": (i32, [pointer, text, c.POINTER(vp_receipt), u32, _out_payment, _out_error]),

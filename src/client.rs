@@ -214,6 +214,19 @@ pub extern "C" fn vp_version_number() -> u32 {
     NUMBER
 }
 
+/// What this library was made of: 40 hex digits, a hash of its sources, its locked dependencies and its compiler, the same
+/// for everyone who builds the same. The shared library carries it as its GNU build id: `readelf -n libvpmeter.so`. Static.
+/// From anywhere.
+#[unsafe(no_mangle)]
+pub extern "C" fn vp_build_id() -> *const c_char {
+    const ID: &CStr =
+        match CStr::from_bytes_with_nul(concat!(env!("VPMETER_BUILD_ID"), "\0").as_bytes()) {
+            Ok(id) => id,
+            Err(_) => c"",
+        };
+    ID.as_ptr()
+}
+
 /// What a handle stands for.
 pub struct Open {
     /// The client.

@@ -58,9 +58,9 @@ pub use transport::{
     vp_answer_traffic,
 };
 
+pub use client::{vp_build_id, vp_version, vp_version_number};
 pub use client::{vp_client, vp_config};
 pub use client::{vp_client_close, vp_client_open, vp_interrupt, vp_worker_run};
-pub use client::{vp_version, vp_version_number};
 
 pub use ride::{vp_capture, vp_create_push_payment, vp_poll, vp_post_receipt, vp_run_ride};
 pub use ride::{vp_push_payment, vp_ride};

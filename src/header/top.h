@@ -57,10 +57,11 @@
  * What may be called from a callback
  *
  *   on_payment, on_tick,    vp_known_payment, vp_list_payments, vp_driver_text, vp_normalize_phone, vp_split_gross,
- *   on_log, each            vp_next_reference, vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
+ *   on_log, each            vp_next_reference, vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_build_id,
+ *                           vp_..._init.
  *                           All others return VP_ERR_REENTRANT, also for another client.
  *   transport               the same, and the functions vp_answer_... .
- *   wall_ms, monotonic_ms,  vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_..._init.
+ *   wall_ms, monotonic_ms,  vp_interrupt, vp_status_name, vp_version, vp_version_number, vp_build_id, vp_..._init.
  *   sleep_ms, store_...     All others return VP_ERR_REENTRANT.
  *   a signal handler        vp_interrupt alone.
  *

@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use crate::common::{file_text, lib_dir, pkg_config, root, skipped, tool, Scratch, Tool};
+use crate::common::{
+    compile_program, file_text, lib_dir, pkg_config, root, skipped, strict, tool, Link, Scratch,
+    Tool,
+};
 
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
@@ -176,6 +179,26 @@ fn no_path_of_the_builder_is_in_what_ships() {
         let text = String::from_utf8_lossy(&bytes);
         let root = root().to_str().expect("UTF-8");
         assert!(!text.contains(root), "{root} in {name}");
+    }
+}
+
+/// `vp_build_id` of a program with either library is what `readelf -n` shows of the shared one.
+#[test]
+fn the_build_id_at_run_time_is_that_of_the_file() {
+    let notes = output("readelf", &["-nW", &path("libvpmeter.so")]);
+    let (_, id) = notes.split_once("Build ID: ").expect("a GNU build id");
+    let id = id.split_whitespace().next().expect("an id");
+    assert!(
+        id.len() == 40 && id.bytes().all(|b| b.is_ascii_hexdigit()),
+        "{id}"
+    );
+    let scratch = Scratch::new();
+    let (source, program) = (scratch.join("id.c"), scratch.join("id"));
+    let text = "#include <stdio.h>\n#include <vpmeter.h>\nint main(void)\n{\n    return puts(vp_build_id()) < 0;\n}\n";
+    std::fs::write(&source, text).expect("a source");
+    for link in [Link::Shared, Link::Static] {
+        compile_program(std::slice::from_ref(&source), strict(), link, &program);
+        assert_eq!(output(program.to_str().expect("UTF-8"), &[]).trim(), id);
     }
 }
 

@@ -173,6 +173,7 @@ class TheHeader(unittest.TestCase):
             self.assertEqual(library.vp_status_name(code).decode(), expected)
         self.assertEqual(library.vp_status_name(-999), b"VP_UNKNOWN")
         self.assertRegex(library.vp_version().decode(), r"^\d+\.\d+\.\d+$")
+        self.assertRegex(library.vp_build_id().decode(), r"^[0-9a-f]{40}$")
 
 
 class Rides(Bench):
