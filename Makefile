@@ -54,7 +54,7 @@ put:
 	@ln -sf $(SO) $(TO)/libvpmeter.so.$(SOVERSION)
 	@ln -sf libvpmeter.so.$(SOVERSION) $(TO)/libvpmeter.so
 	@CC="$(CC)" sh tools/localise-archive.sh $(FROM)/libvpmeter.a $(TO)/libvpmeter.a
-	@cp include/vpmeter.h $(TO)/include/vpmeter.h
+	@cp include/vpmeter.h include/vpmeter.hpp $(TO)/include/
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@STATIC_LIBS@|$(STATIC_LIBS)|' \
 	  vpmeter.pc.in > $(TO)/vpmeter.pc
 
@@ -67,7 +67,7 @@ install: lib
 	ln -sf libvpmeter.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libvpmeter.so.$(SOVERSION)
 	ln -sf libvpmeter.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libvpmeter.so
 	install -m 644 $(BUILD)/libvpmeter.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 $(BUILD)/include/vpmeter.h $(DESTDIR)$(PREFIX)/include/
+	install -m 644 $(BUILD)/include/vpmeter.h $(BUILD)/include/vpmeter.hpp $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(BUILD)/vpmeter.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
 
 examples: lib

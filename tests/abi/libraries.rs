@@ -28,7 +28,7 @@ fn path(name: &str) -> String {
 }
 
 /// Functions declared in the header: names before a parenthesis outside of comments, macros, typedefs and structs.
-fn declared() -> BTreeSet<String> {
+pub fn declared() -> BTreeSet<String> {
     let header = file_text(&lib_dir().join("include/vpmeter.h"));
     let mut code = String::new();
     let mut rest = header.as_str();

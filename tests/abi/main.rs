@@ -9,6 +9,7 @@ mod bad_answers;
 mod bad_input;
 mod callbacks;
 mod clock;
+mod cpp;
 mod examples;
 mod gateway;
 mod header;

@@ -94,9 +94,20 @@ pub fn pkg_config(field: &str, prefix: &str) -> Vec<String> {
 
 /// Compiles and links a program by the lines of `vpmeter.pc`, as after an installation.
 pub fn compile_program(sources: &[PathBuf], flags: &[&str], link: Link, program: &Path) {
+    compile_program_as(Tool::C, sources, flags, link, program);
+}
+
+/// The same in either language.
+pub fn compile_program_as(
+    which: Tool,
+    sources: &[PathBuf],
+    flags: &[&str],
+    link: Link,
+    program: &Path,
+) {
     let installed = installed();
     let prefix = installed.path().to_str().expect("a path in UTF-8");
-    let mut command = tool(Tool::C);
+    let mut command = tool(which);
     command
         .args(flags)
         .args(pkg_config("Cflags", prefix))

@@ -10,7 +10,8 @@ mod simulator;
 
 pub use bench::{Bench, FARE};
 pub use compile::{
-    compile_object, compile_program, driver, file_text, pkg_config, strict, tool, Link, Tool,
+    compile_object, compile_program, compile_program_as, driver, file_text, pkg_config, strict,
+    tool, Link, Tool,
 };
 pub use driver::{encode, Driver, Reply};
 pub use example::{compile_example, Example};
