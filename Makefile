@@ -105,7 +105,7 @@ test-abi: lib simulator
 	  sh tools/stage.sh "c abi tests" $(CARGO) test $(CARGO_FLAGS) -q -p vpmeter --tests
 
 # Whole rides and lost answers once more under each reading of what the published sources leave open.
-PRESETS := other lagging strict lenient
+PRESETS := other lagging terse strict lenient
 .PHONY: test-presets
 test-presets: lib simulator
 	@for preset in $(PRESETS); do \

@@ -8,8 +8,9 @@ pub const MINUTE: i64 = 60 * SECOND;
 pub const HOUR: i64 = 60 * MINUTE;
 pub const DAY: i64 = 24 * HOUR;
 
-/// The last millisecond of the year 9999: RFC 3339 knows no later one.
-const LAST_MOMENT: i64 = 253_402_300_799_999;
+/// The last millisecond of the year 9998. RFC 3339 knows no year after 9999, and what is told of the future is less than
+/// a year ahead.
+const LAST_MOMENT: i64 = 253_370_764_799_999;
 
 /// How many times faster than real time the clock may run.
 pub const SPEEDS: std::ops::RangeInclusive<i64> = 1..=100_000;

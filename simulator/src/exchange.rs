@@ -18,12 +18,20 @@ use crate::webhooks;
 use crate::wire::{Answer, Outcome, Request};
 
 /// A request that has been noted, and the fault that it met.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Noted {
     pub n: u64,
     pub route: Route,
     pub reference: Option<String>,
     pub fault: Option<Fault>,
+    epoch: u64,
+}
+
+impl Noted {
+    /// A restore or a reset came since: the servers of which this was asked are no more.
+    pub fn is_stale(&self, sim: &Sim) -> bool {
+        self.epoch != sim.epoch
+    }
 }
 
 /// With the head alone: is the connection to be reset at once?
@@ -90,7 +98,7 @@ fn note(sim: &mut Sim, request: &Request, route: Route, reference: Option<String
             sim.running.insert(n, slot);
         }
     }
-    Noted { n, route, reference, fault }
+    Noted { n, route, reference, fault, epoch: sim.epoch }
 }
 
 fn text_in_body(body: &[u8], name: &str) -> Option<String> {

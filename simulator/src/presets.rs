@@ -9,7 +9,7 @@ pub struct Preset {
     pub switches: &'static [(Switch, &'static str)],
 }
 
-pub const PRESETS: [Preset; 5] = [
+pub const PRESETS: [Preset; 6] = [
     Preset { name: "default", about: "every switch at its default", switches: &[] },
     Preset {
         name: "other",
@@ -57,6 +57,11 @@ pub const PRESETS: [Preset; 5] = [
             (Switch::AdjustAggregate, "empty-lagging:2000"),
             (Switch::Timestamps, "mixed"),
         ],
+    },
+    Preset {
+        name: "terse",
+        about: "adjust answers say the totals and nothing else",
+        switches: &[(Switch::AdjustAggregate, "only")],
     },
     Preset {
         name: "strict",

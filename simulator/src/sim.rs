@@ -41,6 +41,9 @@ pub struct Sim {
     pub answers_not_as_described: u64,
     pub snapshots: Snapshots,
     pub recording: Option<Recording>,
+    /// Counts the states that have taken each other's place: a request that was noted in another one must not act in
+    /// this one.
+    pub epoch: u64,
 }
 
 impl Sim {
@@ -69,6 +72,7 @@ impl Sim {
             answers_not_as_described: 0,
             snapshots: Snapshots::default(),
             recording: None,
+            epoch: 0,
             settings,
         }
     }

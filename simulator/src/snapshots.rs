@@ -57,8 +57,10 @@ impl Sim {
         other.base_url = std::mem::take(&mut self.base_url);
         other.snapshots = std::mem::take(&mut self.snapshots);
         other.recording = self.recording.take();
-        other.running = std::mem::take(&mut self.running);
-        // Requests on their way must not be taken for later ones.
+        // What is still on its way began in another state, and ends without having acted.
+        other.epoch = self.epoch + 1;
+        other.running.clear();
+        // Nor must it be taken for a later request.
         other.log.number_from(self.log.last_number());
         *self = other;
     }

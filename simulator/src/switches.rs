@@ -59,7 +59,7 @@ switches! {
     PartialCapture "partial-capture" ["allowed" "refused"] "some units must capture all at once (6140)";
     ModificationAmount "modification-amount" ["4040" "validation"] "a capture or refund of 0, or in another currency than the payment's";
     AdjustContentType "adjust-content-type" ["application/problem+json" "application/json"] "of a successful capture, cancel, refund";
-    AdjustAggregate "adjust-aggregate" ["updated" "lagging:MS" "empty" "missing" "empty-lagging:MS"] "totals in adjust answers; lagging: old totals, in reads too, for MS";
+    AdjustAggregate "adjust-aggregate" ["updated" "lagging:MS" "empty" "missing" "only" "empty-lagging:MS"] "totals in adjust answers; only: alone; lagging: old totals, in reads too, for MS";
     FullyCaptured "fully-captured" ["6170" "6090"] "code for a capture when nothing is left";
     RepeatCancel "repeat-cancel" ["6050" "6190"] "code for a cancel when nothing is reserved any more";
     CancelWhileApproving "cancel-while-approving" ["423" "409" "6250"] "cancel while the user is busy approving: 6160 with a status, or 6250";

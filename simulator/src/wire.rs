@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use hyper::HeaderMap;
 use serde_json::Value;
 
+#[derive(Clone)]
 pub struct Request {
     pub method: String,
     pub path: String,

@@ -11,7 +11,9 @@ use crate::wire::Answer;
 pub fn answer(sim: &mut Sim, method: &str) -> Result<Answer, Refused> {
     let none = || Refused(404, "nothing is being recorded in memory".to_owned());
     match method {
-        "POST" if sim.recording.is_some() => Err(Refused(409, "there is a recording already".to_owned())),
+        "POST" if sim.recording.as_ref().is_some_and(|old| old.text().is_some() || !old.has_ended()) => {
+            Err(Refused(409, "there is a recording already".to_owned()))
+        }
         "POST" => {
             sim.recording = Some(Recording::in_memory(sim));
             Ok(Answer::json(200, &json!({"ok": true})))

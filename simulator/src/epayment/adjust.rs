@@ -110,6 +110,7 @@ fn success(switches: &Switches, payment: &Payment, before: Money) -> Answer {
     });
     match switches.get(Switch::AdjustAggregate) {
         value if value.starts_with("empty") => body = json!({}),
+        "only" => body = json!({"aggregate": body["aggregate"].take()}),
         "missing" => drop(body.as_object_mut().map(|map| map.remove("aggregate"))),
         _ => {}
     }

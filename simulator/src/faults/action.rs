@@ -22,6 +22,8 @@ pub enum Action {
     Drip(u64),
     /// Acts; the answer is declared as something that it is not.
     Typed(String),
+    /// Acts; of the answer's body so many bytes are changed on its way.
+    Garble { bytes: u64, seed: u64, seen: u64 },
     /// Acts; the answer is written a second time where the next one is due, and then nothing more.
     AnswerTwice(Option<u64>),
     /// Acts at once and answers late.
@@ -64,6 +66,20 @@ impl Wait {
     }
 }
 
+/// So many bytes are changed, each to another one; the length stays.
+pub fn garble(body: &mut [u8], bytes: u64, seed: u64, seen: u64) {
+    let mut places: Vec<usize> = (0..body.len()).collect();
+    let mut drawn = dice::numbers(seed, seen);
+    for _ in 0..bytes {
+        let (Some(place), Some(change)) = (drawn.next(), drawn.next()) else { return };
+        if places.is_empty() {
+            return;
+        }
+        let at = places.swap_remove((place % places.len() as u64) as usize);
+        body[at] ^= (change % 255) as u8 + 1;
+    }
+}
+
 /// What happens to a new connection, before TLS and HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionAction {
@@ -98,6 +114,7 @@ const ACTIONS: &Names = &[
     ("truncate_after", &[]),
     ("garbage_before", &["content_type"]),
     ("garbage_after", &["content_type"]),
+    ("garble", &["bytes"]),
     ("wrong_content_type", &["content_type"]),
     ("slow_after", &["ms"]),
     ("answer_twice", &["ms"]),
@@ -158,6 +175,7 @@ impl Action {
             "truncate_after" => Action::Cut { place: Place::Body, then: Then::Close },
             "garbage_before" => garbage(false),
             "garbage_after" => garbage(true),
+            "garble" => Action::Garble { bytes: fields.number("bytes", 1, 1_000_000)?.unwrap_or(3), seed: 0, seen: 0 },
             "wrong_content_type" => Action::Typed(content_type.unwrap_or_else(|| "text/html".to_owned())),
             "slow_after" => Action::Drip(ms.unwrap_or(1_000)),
             "answer_twice" => Action::AnswerTwice(ms),
@@ -185,6 +203,7 @@ impl Action {
         match self {
             Action::ActLate(wait) => Action::ActLate(wait.drawn(seed, seen)),
             Action::AnswerLate(wait) => Action::AnswerLate(wait.drawn(seed, seen)),
+            Action::Garble { bytes, .. } => Action::Garble { bytes: *bytes, seed, seen },
             other => other.clone(),
         }
     }

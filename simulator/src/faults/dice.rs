@@ -14,12 +14,23 @@ fn mixed(seed: u64) -> u64 {
 pub enum Draw {
     Strikes,
     Jitter,
+    Bytes,
+}
+
+fn drawn(seed: u64, seen: u64, what: Draw) -> u64 {
+    mixed(mixed(mixed(seed) ^ seen) ^ what as u64)
 }
 
 /// From 0 up to but not including 1.
 pub fn draw(seed: u64, seen: u64, what: Draw) -> f64 {
-    let bits = mixed(mixed(mixed(seed) ^ seen) ^ what as u64) >> 11;
+    let bits = drawn(seed, seen, what) >> 11;
     bits as f64 / (1_u64 << 53) as f64
+}
+
+/// As many as are wanted.
+pub fn numbers(seed: u64, seen: u64) -> impl Iterator<Item = u64> {
+    let start = drawn(seed, seen, Draw::Bytes);
+    (0_u64..).map(move |n| mixed(start ^ n))
 }
 
 #[cfg(test)]

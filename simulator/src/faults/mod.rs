@@ -8,7 +8,7 @@ mod rule;
 
 use serde_json::Value;
 
-pub use action::{Action, ConnectionAction, FixedAnswer, Instead};
+pub use action::{Action, ConnectionAction, FixedAnswer, Instead, garble};
 pub use rule::NewRule;
 
 use crate::route::Operation;

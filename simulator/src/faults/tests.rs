@@ -65,6 +65,36 @@ fn chance_repeats_by_its_seed() {
 }
 
 #[test]
+fn garbled_bytes_repeat_by_their_seed() {
+    let body = br#"{"state":"AUTHORIZED","aggregate":{}}"#;
+    let garbled = |seed: u64, bytes: u64| -> Vec<Vec<u8>> {
+        let mut faults = Faults::default();
+        faults.add(rule(json!({"operation": "get", "action": "garble", "bytes": bytes, "times": 0, "seed": seed})));
+        let mut strike = || match faults.strike(Operation::Get, None, Stage::Whole) {
+            Some(Fault { action: Action::Garble { bytes, seed, seen }, .. }) => {
+                let mut body = body.to_vec();
+                garble(&mut body, bytes, seed, seen);
+                body
+            }
+            other => panic!("{other:?}"),
+        };
+        (0..200).map(|_| strike()).collect()
+    };
+    for bytes in [1, 3, body.len(), 1_000] {
+        for one in garbled(1, bytes as u64) {
+            let changed = one.iter().zip(body).filter(|(now, before)| now != before).count();
+            assert_eq!((one.len(), changed), (body.len(), bytes.min(body.len())), "each is another one");
+        }
+    }
+    assert_eq!(garbled(1, 3), garbled(1, 3));
+    assert_ne!(garbled(1, 3), garbled(2, 3));
+    let all = garbled(1, 1);
+    assert!(all.iter().any(|one| one != &all[0]), "each request draws anew");
+    garble(&mut [], 3, 0, 1);
+    assert!(NewRule::parse(&json!({"operation": "get", "action": "garble", "bytes": 0})).is_err());
+}
+
+#[test]
 fn jitter_repeats_by_its_seed() {
     let waits = |seed: u64| -> Vec<u64> {
         let mut faults = Faults::default();

@@ -25,6 +25,9 @@ const VERSION: u64 = 1;
 /// What is kept in memory; more belongs into a file.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
+/// Of the last line of a recording that became too large: when, in milliseconds since it began.
+const CUT: &str = "cut_at";
+
 /// The headers that the servers look at. All others could hold anything.
 const HEADERS: [&str; 11] = [
     "authorization",
@@ -55,14 +58,14 @@ struct Recorder {
     names: Names,
     /// Noted, and neither done nor given up.
     pending: HashMap<u64, Map<String, Value>>,
+    /// The disk is full, or the memory: nothing is added any more, which has been said, and what there is stays.
+    ended: bool,
 }
 
 #[derive(Debug)]
 enum Sink {
     File(File),
-    Memory(Vec<u8>),
-    /// The disk is full, or the memory; it has been said.
-    Ended,
+    Memory { bytes: Vec<u8>, most: usize },
 }
 
 impl Recording {
@@ -72,7 +75,11 @@ impl Recording {
     }
 
     pub fn in_memory(sim: &Sim) -> Recording {
-        Recording::begin(Sink::Memory(Vec::new()), sim)
+        Recording::of_at_most(MOST_BYTES, sim)
+    }
+
+    fn of_at_most(most: usize, sim: &Sim) -> Recording {
+        Recording::begin(Sink::Memory { bytes: Vec::new(), most }, sim)
     }
 
     fn begin(sink: Sink, sim: &Sim) -> Recording {
@@ -83,7 +90,7 @@ impl Recording {
             "options": sim.settings.given,
             "switches": sim.switches.changed(),
         });
-        let mut recorder = Recorder { sink, start, names: Names::default(), pending: HashMap::new() };
+        let mut recorder = Recorder { sink, start, names: Names::default(), pending: HashMap::new(), ended: false };
         recorder.write(&head);
         Recording(Arc::new(Mutex::new(recorder)))
     }
@@ -95,13 +102,21 @@ impl Recording {
     /// What has been recorded, where it is in memory.
     pub fn text(&self) -> Option<Vec<u8>> {
         match &self.lock().sink {
-            Sink::Memory(bytes) => Some(bytes.clone()),
-            Sink::File(_) | Sink::Ended => None,
+            Sink::Memory { bytes, .. } => Some(bytes.clone()),
+            Sink::File(_) => None,
         }
+    }
+
+    /// Nothing is added any more.
+    pub fn has_ended(&self) -> bool {
+        self.lock().ended
     }
 
     pub fn note(&self, n: u64, request: &Request, fault: Option<&str>, credentials: &Credentials) {
         let mut recorder = self.lock();
+        if recorder.ended {
+            return;
+        }
         let mut line = recorder.request(request, credentials);
         line.insert("fault".to_owned(), fault.into());
         recorder.pending.insert(n, line);
@@ -127,6 +142,9 @@ impl Recording {
     /// A call of the control API that may have changed what the servers answer from now on.
     pub fn control(&self, at: i64, request: &Request, answer: &Answer, credentials: &Credentials) {
         let mut recorder = self.lock();
+        if recorder.ended {
+            return;
+        }
         let mut line = recorder.request(request, credentials);
         let start = recorder.start;
         // What it gives out may be sent later; the rest of it is for people.
@@ -172,16 +190,20 @@ impl Recorder {
         let text = format!("{line}\n");
         let failed = match &mut self.sink {
             Sink::File(file) => file.write_all(text.as_bytes()).err().map(|error| error.to_string()),
-            Sink::Memory(bytes) if bytes.len() + text.len() > MOST_BYTES => Some("it is too large".to_owned()),
-            Sink::Memory(bytes) => {
+            Sink::Memory { bytes, most } if bytes.len() + text.len() > *most => {
+                // The last line says so, to whoever reads it and to a replay.
+                bytes.extend_from_slice(format!("{}\n", json!({CUT: line["at"]})).as_bytes());
+                Some("it is too large".to_owned())
+            }
+            Sink::Memory { bytes, .. } => {
                 bytes.extend_from_slice(text.as_bytes());
                 None
             }
-            Sink::Ended => None,
         };
         if let Some(reason) = failed {
             eprintln!("vp-simulator: the recording ends here: {reason}");
-            self.sink = Sink::Ended;
+            self.ended = true;
+            self.pending.clear();
         }
     }
 }
@@ -237,4 +259,63 @@ fn shown(names: &mut Names, answer: &Answer, start: i64) -> Value {
         Err(_) => Value::Null,
     };
     json!({"status": answer.status, "content_type": answer.content_type, "headers": headers, "body": body})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control;
+    use crate::settings::Settings;
+    use crate::temp::TempDir;
+
+    fn call(sim: &mut Sim, method: &str, path: &str) -> (u16, String) {
+        let (method, path, headers) = (method.to_owned(), path.to_owned(), HeaderMap::new());
+        let request = Request { method, path, query: String::new(), headers, body: Vec::new(), connection: 1 };
+        let answer = control::handle(sim, &request);
+        (answer.status, String::from_utf8_lossy(&answer.body).into_owned())
+    }
+
+    #[test]
+    fn one_that_is_too_large_keeps_what_it_has_and_says_where_it_was_cut() {
+        let mut sim = Sim::new(Settings::default());
+        sim.clock.freeze(true);
+        sim.recording = Some(Recording::of_at_most(600, &sim));
+        for _ in 0..20 {
+            assert!(sim.clock.advance(10));
+            call(&mut sim, "POST", "/_sim/tokens/revoke");
+        }
+        let (status, text) = call(&mut sim, "GET", "/_sim/recording");
+        assert_eq!(status, 200);
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let last = lines.len() - 1;
+        assert!(last > 2 && last < 20, "{text}");
+        assert_eq!(lines[last], json!({"cut_at": last * 10}), "the first line that is not there");
+        call(&mut sim, "POST", "/_sim/reset");
+        assert_eq!(call(&mut sim, "GET", "/_sim/recording"), (200, text.clone()), "nothing is added after a hole");
+
+        let dir = TempDir::new().expect("a directory");
+        let path = dir.path().join("cut.jsonl");
+        std::fs::write(&path, &text).expect("written");
+        let (told, same) = replay(&path).expect("a good file");
+        assert!(same && told.contains("was cut there"), "{told}");
+        assert!(told.contains(&format!("{} requests", last - 1)), "{told}");
+
+        assert_eq!(call(&mut sim, "DELETE", "/_sim/recording"), (200, text));
+        assert_eq!(call(&mut sim, "GET", "/_sim/recording").0, 404);
+        assert_eq!(call(&mut sim, "POST", "/_sim/recording").0, 200, "and another one begins");
+    }
+
+    /// As a full disk does.
+    #[test]
+    fn one_whose_file_has_failed_is_in_nobodys_way() {
+        let mut sim = Sim::new(Settings::default());
+        let full = std::path::Path::new("/dev/full");
+        if !full.exists() {
+            return;
+        }
+        sim.recording = Recording::to_file(full, &sim).ok();
+        assert!(sim.recording.as_ref().is_some_and(Recording::has_ended));
+        assert_eq!(call(&mut sim, "POST", "/_sim/recording").0, 200);
+        assert_eq!(call(&mut sim, "GET", "/_sim/recording").0, 200);
+    }
 }

@@ -9,7 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::names::Names;
-use super::{RIGHT, VERSION, WRONG, right, shown};
+use super::{CUT, RIGHT, VERSION, WRONG, right, shown};
 use crate::cli::{self, Options};
 use crate::control;
 use crate::exchange;
@@ -24,7 +24,8 @@ const TOLD: usize = 50;
 pub fn replay(path: &Path) -> Result<(String, bool), String> {
     let name = path.display();
     let text = fs::read_to_string(path).map_err(|error| format!("{name}: cannot be read: {error}"))?;
-    let mut lines = text.lines().enumerate().map(|(index, line)| {
+    let full = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
+    let mut lines = full.map(|(index, line)| {
         let at = format!("{name}:{}", index + 1);
         match serde_json::from_str::<Value>(line) {
             Ok(value) => Ok((at, value)),
@@ -36,6 +37,10 @@ pub fn replay(path: &Path) -> Result<(String, bool), String> {
     let (mut told, mut done, mut different) = (String::new(), 0, 0);
     for line in lines {
         let (at, line) = line?;
+        if line.get(CUT).is_some() {
+            let _ = writeln!(told, "{at}: the recording had become too large and was cut there");
+            continue;
+        }
         let line = Line::read(&line).map_err(|reason| format!("{at}: {reason}"))?;
         let Some(expected) = line.answer else { continue };
         let now = servers.ask(&line);

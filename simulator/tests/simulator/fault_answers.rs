@@ -81,6 +81,28 @@ fn garbage() {
 }
 
 #[test]
+fn the_real_answer_with_other_bytes_in_it() {
+    let bench = Bench::new();
+    bench.approved("ride-0001");
+    let good = bench.get("ride-0001");
+    bench.fault(json!({"operation": "get", "action": "garble", "bytes": 2, "seed": 7}));
+    let bad = bench.get("ride-0001");
+    assert_eq!((bad.status, bad.header("content-type")), (200, good.header("content-type")));
+    assert_eq!(bad.body.len(), good.body.len());
+    assert_eq!(bad.body.iter().zip(&good.body).filter(|(now, before)| now != before).count(), 2);
+    assert_eq!(bench.get("ride-0001").body, good.body);
+    bench.fault(json!({"operation": "capture", "action": "garble"}));
+    assert_eq!(bench.capture("ride-0001", 100, "a").send().status, 200);
+    assert_eq!(bench.ledger("ride-0001")["captured"], 100);
+    // What is no final answer is refused.
+    for status in [100, 103, 199, 600] {
+        let rule = json!({"operation": "get", "action": "status", "status": status});
+        let refused = bench.try_sim("POST", "faults", &rule);
+        assert!(refused.status == 400 && refused.text().contains("between 200 and 599"), "{}", refused.text());
+    }
+}
+
+#[test]
 fn a_good_body_with_another_type() {
     for (rule, expected) in [
         (json!({"action": "wrong_content_type"}), "text/html"),

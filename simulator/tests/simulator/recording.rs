@@ -180,6 +180,10 @@ fn a_file_from_the_start_on() {
     let (told, same) = replay(&path).expect("a good file");
     assert!(same && told.starts_with("5 requests"), "{told}");
     let text = fs::read_to_string(&path).expect("a file");
+    // As editors leave files.
+    let (told, same) =
+        replay(&written(&dir, &format!("\n{}\n \n", text.replacen('\n', "\n\n", 2)))).expect("a good file");
+    assert!(same && told.starts_with("5 requests"), "{told}");
     assert!(
         text.starts_with("{\"options\":[[\"passenger\",\"manual\"],[\"passenger\",\"approve-after=2s\"]]"),
         "{text}"
@@ -192,6 +196,7 @@ fn bad_files_are_told_with_the_reason() {
     let head = r#"{"recording":1,"start":0,"options":[],"switches":{}}"#;
     for (text, part) in [
         (String::new(), "is empty"),
+        ("\n \n".to_owned(), "is empty"),
         ("{".to_owned(), ":1: is no JSON"),
         ("{}".to_owned(), ":1: is no recording"),
         (r#"{"recording":2}"#.to_owned(), ":1: is no recording of version 1"),

@@ -163,25 +163,30 @@ fn readings_of_what_the_sources_leave_open() {
     bench.switch("adjust-aggregate", "empty");
     assert_eq!(bench.capture("ride-0001", 100, "c2").send().json(), json!({}));
 
+    bench.switch("adjust-aggregate", "only");
+    let alone = bench.refund("ride-0001", 100, "r1").send().json();
+    assert_eq!(totals(&alone), [24500, 200, 0, 100]);
+    assert_eq!(alone.as_object().map(|body| body.len()), Some(1), "{alone}");
+
     bench.switch("adjust-aggregate", "lagging:2000");
     bench.advance(2_000);
-    assert_eq!(totals(&bench.capture("ride-0001", 300, "c3").send().json()), [24500, 200, 0, 0]);
+    assert_eq!(totals(&bench.capture("ride-0001", 300, "c3").send().json()), [24500, 200, 0, 100]);
     let seen = |bench: &Bench| {
         let events = bench.on("GET", "ride-0001", "/events").send().json();
         (totals(&bench.get("ride-0001").json())[1], events.as_array().map(Vec::len))
     };
-    assert_eq!(seen(&bench), (200, Some(4)));
+    assert_eq!(seen(&bench), (200, Some(5)));
     bench.advance(1_999);
-    assert_eq!(seen(&bench), (200, Some(4)));
+    assert_eq!(seen(&bench), (200, Some(5)));
     bench.advance(1);
-    assert_eq!(seen(&bench), (500, Some(5)));
+    assert_eq!(seen(&bench), (500, Some(6)));
     assert_eq!(bench.ledger("ride-0001")["captured"], 500);
 
     bench.switch("timestamps", "mixed");
     let events = bench.on("GET", "ride-0001", "/events").send().json();
     let lengths: Vec<usize> =
         events.as_array().expect("a list").iter().filter_map(|e| Some(e["timestamp"].as_str()?.len())).collect();
-    assert_eq!(lengths, [28, 24, 20, 29, 28]);
+    assert_eq!(lengths, [28, 24, 20, 29, 28, 24]);
 }
 
 #[test]

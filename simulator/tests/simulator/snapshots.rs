@@ -1,6 +1,6 @@
 //! The whole state is saved under a name and restored.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::net::TcpStream;
 
 use serde_json::{Value, json};
@@ -102,6 +102,11 @@ fn delayed(bench: &Bench, call: &Call) -> TcpStream {
     stream
 }
 
+fn is_reset(mut stream: TcpStream) {
+    let error = stream.read(&mut [0; 1]).expect_err("no answer");
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
 fn answer(mut stream: TcpStream) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
@@ -109,7 +114,7 @@ fn answer(mut stream: TcpStream) -> String {
 }
 
 #[test]
-fn a_request_under_way_is_not_taken_for_a_later_one() {
+fn a_request_under_way_acts_in_no_other_state_and_is_not_taken_for_a_later_one() {
     let bench = Bench::new();
     save(&bench, "empty");
     bench.create("ride-0001").send();
@@ -119,11 +124,26 @@ fn a_request_under_way_is_not_taken_for_a_later_one() {
     for n in 0..5 {
         assert_eq!(bench.get(&format!("ride-001{n}")).status, 404);
     }
-    assert!(answer(under_way).starts_with("HTTP/1.1 201"));
+    is_reset(under_way);
+    assert_eq!(bench.try_sim("GET", "ledger/ride-0002", &Value::Null).status, 404);
     let list = bench.sim("GET", "requests", Value::Null);
     let shown: Vec<_> =
         list.as_array().expect("a list").iter().skip(1).map(|r| (&r["operation"], &r["status"], &r["acted"])).collect();
     assert_eq!(shown, [(&json!("get"), &json!(404), &json!(false)); 5]);
+}
+
+#[test]
+fn a_reset_ends_what_is_under_way() {
+    let mut bench = Bench::with(&["--switch", "while-running=409"]);
+    bench.fault(json!({"operation": "create", "action": "delay", "ms": 200}));
+    let under_way = delayed(&bench, &bench.create("ride-0001"));
+    bench.sim("POST", "reset", Value::Null);
+    bench.token = bench.fetch_token();
+    // It does not run any more, so nobody has to wait for it.
+    assert_eq!(bench.create("ride-0001").send().status, 201);
+    let before = bench.ledger("ride-0001");
+    is_reset(under_way);
+    assert_eq!(bench.ledger("ride-0001"), before);
 }
 
 #[test]

@@ -24,13 +24,13 @@ fn a_preset_sets_every_switch_and_single_ones_win_over_it() {
     assert_eq!(bench.sim("GET", "switches", Value::Null)["token-numbers"], "numbers");
     let list = bench.sim("GET", "presets", Value::Null);
     let names: Vec<&str> = list.as_array().expect("a list").iter().filter_map(|p| p["name"].as_str()).collect();
-    assert_eq!(names, ["default", "other", "lagging", "strict", "lenient"]);
+    assert_eq!(names, ["default", "other", "lagging", "terse", "strict", "lenient"]);
 }
 
 /// A client that gives everything which any source asks for rides under each preset.
 #[test]
 fn a_careful_ride_ends_well_under_every_preset() {
-    for name in ["default", "other", "lagging", "strict", "lenient"] {
+    for name in ["default", "other", "lagging", "terse", "strict", "lenient"] {
         let bench = Bench::with(&["--preset", name]);
         assert_eq!(bench.create("ride-0001").send().status, 201, "{name}");
         bench.approve("ride-0001");

@@ -72,3 +72,40 @@ fn the_command_line_sets_a_speed_and_a_reset_goes_back_to_it() {
     assert_eq!((&clock["speed"], &clock["frozen"]), (&json!(1000), &json!(false)));
     assert!(clock["offset_ms"].as_i64().expect("a number") < DAY);
 }
+
+/// The bench ends at once where an answer is not as the documents describe it.
+#[test]
+fn every_date_can_be_told_at_the_end_of_time() {
+    let bench = Bench::with(&["--token-life", "3650d"]);
+    let last = 253_370_764_799_999_i64;
+    let now = bench.sim("GET", "clock", Value::Null)["now"].as_i64().expect("a time");
+    bench.advance(last - now);
+    for ms in [1, 86_400_000] {
+        assert_eq!(bench.try_sim("POST", "clock", &json!({"advance_ms": ms})).status, 400);
+    }
+    let bench = Bench { token: bench.fetch_token(), ..bench };
+    bench.switch("capture-guaranteed-until", "present");
+    bench.switch("long-living", "allowed");
+    for (n, (style, card)) in
+        [("millis", "mastercard"), ("ticks", "visa"), ("seconds", "visa-electron"), ("offset", "bankaxept")]
+            .into_iter()
+            .enumerate()
+    {
+        bench.switch("timestamps", style);
+        bench.switch("card", card);
+        let reference = format!("ride-000{n}");
+        bench.approved(&reference);
+        let payment = bench.get(&reference);
+        let date = payment.header("date").unwrap_or_default();
+        assert!(date.contains("31 Dec 9998 23:59:59 GMT"), "{date}");
+        let until = payment.json()["captureGuaranteedUntil"].as_str().unwrap_or_default().to_owned();
+        assert!(until.starts_with("9999-0"), "{until}");
+        let events = bench.on("GET", &reference, "/events").send();
+        assert!(events.text().contains("9998-12-31T23:59:59"), "{}", events.text());
+        assert_eq!(bench.capture(&reference, 100, &reference).send().status, 200);
+    }
+    assert_eq!(bench.token_call().header("client_secret", "wrong").send().status, 401);
+    bench.sim("POST", "clock", json!({"freeze": false, "speed": 100_000}));
+    assert_eq!(bench.get("ride-0000").status, 200);
+    assert_eq!(bench.sim("GET", "clock", Value::Null)["now"], last, "it stands at its end");
+}
