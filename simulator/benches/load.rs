@@ -167,7 +167,7 @@ impl Wire {
         let body = body.map(Value::to_string).unwrap_or_default();
         let length = body.len();
         let request =
-            format!("{method} {path} HTTP/1.1\r\nHost: simulator\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
         self.out.write_all(request.as_bytes())?;
         let (mut status, mut length, mut line) = (None, 0, String::new());
         loop {

@@ -29,6 +29,7 @@ use crate::pulse::Shared;
 use crate::server::Door;
 use crate::socket::{self, Ending, ResetFlag, Then};
 use crate::traffic::Meter;
+use crate::visitor;
 use crate::wire::{Answer, Request};
 
 const BODY_LIMIT: usize = 1024 * 1024;
@@ -105,6 +106,9 @@ async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> R
     let request = Request { method, path, query, headers: head.headers, body, connection: connection.number };
     if is_page || is_control {
         connection.meter.forget();
+        if let Some(refusal) = visitor::refused(&request.headers) {
+            return Ok(connection.response(refusal));
+        }
     }
     if is_page {
         return Ok(connection.response(page::answer(&request)));

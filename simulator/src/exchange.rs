@@ -10,6 +10,7 @@ use crate::landing;
 use crate::order_management;
 use crate::problem;
 use crate::route::{self, Operation, Route};
+use crate::say::{self, say};
 use crate::settings::CheckAnswers;
 use crate::sim::Sim;
 use crate::switches::Switch;
@@ -147,8 +148,9 @@ fn check(sim: &mut Sim, operation: Operation, answer: &Answer) {
         return;
     }
     let Err(reason) = contract::check_answer(operation, answer) else { return };
-    eprintln!("vp-simulator: an answer is not as described: {reason}");
+    say(format!("vp-simulator: an answer is not as described: {reason}"));
     if sim.settings.check_answers == CheckAnswers::Crash {
+        say::last_words();
         // A panic would only end a task, and a test that expects no answer would not see it.
         std::process::abort();
     }

@@ -12,6 +12,7 @@ use tokio::time;
 use crate::connection::{Connection, serve};
 use crate::faults::{ConnectionAction, ConnectionFault};
 use crate::pulse::Shared;
+use crate::say::say;
 use crate::socket::{self, Ending, ResetFlag, Socket};
 use crate::tls::Tls;
 
@@ -72,7 +73,7 @@ impl Gate {
         self.shared.change(|sim| {
             let fault = sim.faults.strike_connection(open)?;
             if sim.settings.verbose {
-                eprintln!("connection {number} fault {}", fault.name);
+                say(format!("connection {number} fault {}", fault.name));
             }
             Some(fault)
         })

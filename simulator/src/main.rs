@@ -96,6 +96,7 @@ fn run(options: Options) -> Result<(), String> {
     }));
     drop(simulator);
     drop(directory);
+    vp_simulator::last_words();
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use tokio::time;
 use crate::connection::{Connection, Reply};
 use crate::exchange::{self, Noted};
 use crate::faults::{self, Action};
+use crate::say::say;
 use crate::socket::{self, Ending, Place, Then};
 use crate::traffic::Traffic;
 use crate::wire::{Answer, Request};
@@ -34,7 +35,7 @@ impl Connection {
                 recording.ended(noted.n, sim.clock.now());
             }
             if sim.settings.verbose {
-                eprintln!("{}", sim.log.line(noted.n));
+                say(sim.log.line(noted.n));
             }
         });
     }

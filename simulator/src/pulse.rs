@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time;
 
 use crate::events::Seats;
+use crate::say::say;
 use crate::sim::Sim;
 use crate::webhooks::{Courier, Parcel};
 
@@ -96,7 +97,7 @@ async fn deliver(shared: Arc<Shared>, courier: Courier, parcel: Parcel) {
         let took = sim.clock.lasted(began.elapsed());
         let line = sim.webhooks.end(token, outcome, took);
         if let Some(line) = line.filter(|_| sim.settings.verbose) {
-            eprintln!("{line}");
+            say(line);
         }
     });
 }

@@ -69,6 +69,7 @@ impl Simulator {
         let courier = Courier::new(&settings.webhook_authorities);
         let mut sim = Sim::new(settings);
         sim.base_url.clone_from(&url);
+        sim.ports = vec![port, control_port];
         if let Some(path) = sim.settings.record.clone() {
             let cannot = |error| StartError::Other(format!("--record: cannot write {}: {error}", path.display()));
             sim.recording = Some(Recording::to_file(&path, &sim).map_err(cannot)?);

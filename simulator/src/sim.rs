@@ -22,6 +22,8 @@ pub struct Sim {
     pub settings: Settings,
     /// Where payments are opened by a browser or a QR code; known once the port is.
     pub base_url: String,
+    /// Its own two, once they are known: no webhook goes there.
+    pub ports: Vec<u16>,
     pub clock: Clock,
     pub credentials: Credentials,
     pub switches: Switches,
@@ -54,6 +56,7 @@ impl Sim {
         }
         Sim {
             base_url: String::new(),
+            ports: Vec::new(),
             clock: Clock::new(settings.speed),
             credentials: settings.credentials.clone(),
             switches: settings.switches.clone(),

@@ -55,6 +55,7 @@ impl Sim {
     /// Another state takes the place of this one, in the same process.
     pub fn replace(&mut self, mut other: Sim) {
         other.base_url = std::mem::take(&mut self.base_url);
+        other.ports = std::mem::take(&mut self.ports);
         other.snapshots = std::mem::take(&mut self.snapshots);
         other.recording = self.recording.take();
         // What is still on its way began in another state, and ends without having acted.

@@ -14,6 +14,7 @@ use hyper::HeaderMap;
 use serde_json::{Map, Value, json};
 
 use crate::json;
+use crate::say::say;
 use crate::settings::Credentials;
 use crate::sim::Sim;
 use crate::wire::{Answer, Request};
@@ -201,7 +202,7 @@ impl Recorder {
             }
         };
         if let Some(reason) = failed {
-            eprintln!("vp-simulator: the recording ends here: {reason}");
+            say(format!("vp-simulator: the recording ends here: {reason}"));
             self.ended = true;
             self.pending.clear();
         }

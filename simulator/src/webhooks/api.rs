@@ -14,6 +14,9 @@ use crate::sim::Sim;
 use crate::switches::Switch;
 use crate::wire::{Answer, Outcome, Request};
 
+/// Else a payment could reset the servers that it is made on.
+const OWN_PORT: &str = "The simulator delivers to others, not to its own ports.";
+
 pub fn handle(sim: &mut Sim, request: &Request, route: &Route) -> Outcome {
     let shape = Shape::Problem { instance: request.path.strip_prefix("/webhooks").unwrap_or_default().to_owned() };
     let result = accept(sim, request, route, &shape).and_then(|msn| match route.operation {
@@ -38,6 +41,7 @@ fn register(sim: &mut Sim, request: &Request, msn: Option<String>, shape: &Shape
     let strict = sim.switches.is(Switch::WebhookUrl, "strict");
     let target = target
         .and_then(|target| target.refusal(strict).map_or(Ok(target), Err))
+        .and_then(|target| if target.is_one_of(&sim.ports) { Err(OWN_PORT) } else { Ok(target) })
         .map_err(|reason| shape.validation(&[Issue::new("url", reason)]))?;
     let events = events(&value["events"]).map_err(|reason| shape.validation(&[Issue::new("events", reason)]))?;
     let Some(new) = sim.webhooks.register(msn, url.to_owned(), target, events) else {

@@ -77,6 +77,11 @@ impl Target {
         all.into_iter().filter(IpAddr::is_loopback).map(|address| SocketAddr::new(address, self.port)).collect()
     }
 
+    /// Ports of 127.0.0.1, where the simulator itself listens.
+    pub fn is_one_of(&self, ports: &[u16]) -> bool {
+        ports.contains(&self.port) && self.addresses().iter().any(|address| address.ip() == Ipv4Addr::LOCALHOST)
+    }
+
     /// For the certificate of the receiver.
     pub fn bare_host(&self) -> &str {
         self.host.trim_start_matches('[').trim_end_matches(']')

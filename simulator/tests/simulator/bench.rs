@@ -97,7 +97,10 @@ impl Call<'_> {
     }
 
     fn bytes(&self) -> Vec<u8> {
-        let mut out = format!("{} {} HTTP/1.1\r\nHost: simulator\r\nConnection: close\r\n", self.method, self.path);
+        let mut out = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", self.method, self.path);
+        if !self.headers.iter().any(|(name, _)| name == "Host") {
+            out += &format!("Host: {}\r\n", self.address);
+        }
         for (name, value) in &self.headers {
             out += &format!("{name}: {value}\r\n");
         }

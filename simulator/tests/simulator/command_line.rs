@@ -28,9 +28,17 @@ struct Running {
 
 impl Running {
     fn start(arguments: &[&str]) -> Running {
-        let mut command = program();
-        command.args(["--port", "0", "--exit-with-parent"]).args(arguments);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("starts");
+        Running::with(program().args(arguments))
+    }
+
+    /// What it writes to stderr is for the test to read, or not.
+    fn speaking(arguments: &[&str]) -> Running {
+        Running::with(program().args(arguments).stderr(Stdio::piped()))
+    }
+
+    fn with(command: &mut Command) -> Running {
+        command.args(["--port", "0", "--exit-with-parent"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
         Running { ready: serde_json::from_str(&line).expect("JSON"), child }
@@ -106,7 +114,7 @@ fn nothing_is_left_behind_whoever_is_connected() {
     for request in [
         "POST /accesstoken/get HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET /order-management/v2/ECOM/ride-0001 HTTP/1.1\r\nHost: x\r\n\r\n",
-        "GET /_sim/events HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /_sim/events HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "POST /epayment/v1/payments HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
     ] {
         let mut stream = tls::client(running.text("url"), &pem, &rustls::version::TLS13);
@@ -117,7 +125,9 @@ fn nothing_is_left_behind_whoever_is_connected() {
     // All but the one without a whole request have been read once these two are in the log.
     let log = |running: &Running| {
         let mut stream = connect(running.text("control"));
-        stream.write_all(b"GET /_sim/requests HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").expect("writes");
+        stream
+            .write_all(b"GET /_sim/requests HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .expect("writes");
         read_reply(&mut stream).expect("an answer").json().as_array().map_or(0, Vec::len)
     };
     let end = Instant::now() + Duration::from_secs(20);
@@ -167,19 +177,34 @@ fn bad_arguments_and_help() {
 
 #[test]
 fn verbose_lines_are_masked() {
-    let mut command = program();
-    command.args(["--port", "0", "--exit-with-parent", "--verbose"]);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("starts");
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
-    let ready: Value = serde_json::from_str(&line).expect("JSON");
-    let mut stream = connect(ready["url"].as_str().expect("a URL"));
+    let mut running = Running::speaking(&["--verbose"]);
+    let mut stream = connect(running.text("url"));
     let head = "POST /accesstoken/get HTTP/1.1\r\nHost: x\r\nclient_secret: very-secret\r\nConnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("writes");
     assert_eq!(read_reply(&mut stream).expect("an answer").status, 401);
-    drop(child.stdin.take());
-    let output = child.wait_with_output().expect("ends");
-    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    drop(running.child.stdin.take());
+    let mut text = String::new();
+    running.child.stderr.take().expect("piped").read_to_string(&mut text).expect("text");
     assert!(text.contains("token POST /accesstoken/get -> 401") && !text.contains("very-secret"), "{text}");
+}
+
+/// Asks for something whose line is long, and expects the answer.
+fn ask_at_length(running: &Running) {
+    let mut stream = connect(running.text("url"));
+    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+    let head = format!("GET /{} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "long".repeat(500));
+    stream.write_all(head.as_bytes()).expect("writes");
+    assert_eq!(read_reply(&mut stream).expect("an answer").status, 404);
+}
+
+#[test]
+fn nobody_has_to_read_what_it_says() {
+    let mut running = Running::speaking(&["--verbose"]);
+    // Twice as much as a pipe takes.
+    (0..64).for_each(|_| ask_at_length(&running));
+    drop(running.child.stdin.take());
+    assert_eq!(running.child.wait().expect("ends").code(), Some(0));
+    let mut running = Running::speaking(&["--verbose"]);
+    drop(running.child.stderr.take());
+    (0..2).for_each(|_| ask_at_length(&running));
 }

@@ -33,6 +33,7 @@ mod switches;
 mod time;
 mod tls;
 mod tokens;
+mod visitors;
 mod webhook_deliveries;
 mod webhook_tricks;
 mod webhooks;
