@@ -9,6 +9,7 @@
 #   make crash-matrix   kills the library in every moment of a ride; writes docs/crash-matrix.md
 #   make histories, make mutants   random histories of a payment; the library broken on purpose
 #   make screenshot   docs/phone.png, the simulator's page in Chromium
+#   make metrology  docs/metrology.md: symbols, and the system calls of a ride
 #   make clean
 
 VERSION := 0.1.0
@@ -138,9 +139,16 @@ test-python: examples simulator
 	  sh tools/stage.sh "python tests" $(PYTHON) tests/python/run.py
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
 	  sh tools/stage.sh "order of syncs and sends" $(PYTHON) tests/python/syncs.py
+	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
+	  sh tools/stage.sh "metrology" $(PYTHON) tests/python/metrology.py
 
 size: examples lib-small simulator
 	@$(PYTHON) tools/size.py --build $(BUILD) --small $(SMALL) --simulator $(SIMULATOR)
+
+# What the library can touch, seen from outside.
+.PHONY: metrology
+metrology: examples simulator
+	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" $(PYTHON) tools/metrology.py --build $(BUILD)
 
 # The phone page in a real Chromium: a person pays the rides of the taximeter with it.
 .PHONY: test-browser screenshot

@@ -21,6 +21,7 @@ fn compile_strictly_and_link_both_ways() {
         &["taximeter"],
         &["with_simulator", "simulator"],
         &["main_loop"],
+        &["payment_process"],
         &["single_thread", "socket_transport"],
     ] {
         for link in [Link::Shared, Link::Static] {

@@ -18,6 +18,7 @@ mod libraries;
 mod lost_answers;
 mod main_loop;
 mod memory;
+mod metrology;
 mod office;
 mod rides;
 mod secrets;
