@@ -130,7 +130,7 @@ export class Operator {
       h('td', null, h('button', { type: 'button', class: 'link', 'aria-label': `Request ${r.n}: show all of it`, click: () => this.details(r.n) }, r.n)),
       h('td', { class: 'time' }, secondOf(r.at)),
       h('th', { scope: 'row' }, r.operation),
-      h('td', null, answer(r)),
+      h('td', null, answer(r), r.code && h('span', { class: 'code' }, ` ${r.code}`)),
       h('td', null, r.acted ? tag('good', 'yes') : h('span', { class: 'soft' }, 'no')),
       h('td', null, r.fault && tag('bad', r.fault)),
       h('td', { class: 'code' }, r.reference),
@@ -144,7 +144,7 @@ export class Operator {
     const rest = Object.entries(more).filter(([name, value]) => value != null && !['ms', 'status'].includes(name));
     return h('tr', null,
       h('td', null, id),
-      h('th', { scope: 'row' }, OPERATIONS[operation] ?? operation ?? f.on, when && h('span', { class: 'soft' }, ` ${when}`)),
+      h('th', { scope: 'row' }, OPERATIONS[operation] ?? operation, when && h('span', { class: 'soft' }, ` ${when}`)),
       h('td', null, known ? known[0] : action, rest.length > 0 && h('span', { class: 'soft code' }, ` ${JSON.stringify(Object.fromEntries(rest))}`)),
       h('td', { class: 'n' }, seen),
       h('td', { class: 'n' }, fired > 0 ? tag('bad', fired) : fired),

@@ -269,7 +269,8 @@ How
                         stderr, the default), crash (end at once, for tests), off
   --webhook-ca-file F   PEM certificates that https receivers of webhooks are verified against
   --record FILE         write the traffic down, without secrets and numbers of phones; see replay
-  -v, --verbose         one line for each request and delivery on stderr, masked
+  -v, --verbose         one line for each request and delivery on stderr: no secret and no phone number, but references
+                        and idempotency keys as they were sent
   --exit-with-parent    end when stdin ends
   -h, --help            this page
   -V, --version         the version

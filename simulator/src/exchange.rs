@@ -122,6 +122,7 @@ fn act_at(sim: &mut Sim, request: &Request, noted: &Noted, now: i64) -> Answer {
     sim.settle(now);
     sim.running.remove(&noted.n);
     let Outcome { answer, acted } = match noted.route.operation {
+        Operation::Unknown if request.path == "/" => Outcome::only(problem::nothing_at_the_root()),
         Operation::Unknown => Outcome::only(problem::no_such_resource()),
         Operation::Token => token::issue(sim, request),
         operation if operation.is_page() => landing::handle(sim, request, operation),

@@ -18,6 +18,7 @@ pub mod settings;
 pub mod temp;
 
 mod agenda;
+mod answered;
 mod audit;
 mod barcode;
 mod body;

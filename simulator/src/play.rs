@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time;
 
+use crate::answered::Answered;
 use crate::connection::{Connection, Reply};
 use crate::exchange::{self, Noted};
 use crate::faults::{self, Action};
@@ -24,13 +25,16 @@ impl Connection {
         pending().await
     }
 
-    fn log(&self, noted: &Noted, status: Option<u16>) {
-        self.log_with(noted, status, self.meter.current());
+    fn log(&self, noted: &Noted, answer: Option<&Answer>) {
+        self.log_with(noted, answer, self.meter.current());
     }
 
-    fn log_with(&self, noted: &Noted, status: Option<u16>, traffic: Arc<Traffic>) {
+    fn log_with(&self, noted: &Noted, answer: Option<&Answer>, traffic: Arc<Traffic>) {
         self.shared.change(|sim| {
-            sim.log.end(noted.n, status, traffic);
+            let reference = noted.reference.as_deref().unwrap_or_default();
+            let payment = sim.ledger.get(&sim.credentials.msn, reference);
+            let answer = answer.map(|answer| Answered::new(answer, payment.and_then(|payment| payment.phone.clone())));
+            sim.log.end(noted.n, answer, traffic);
             if let Some(recording) = &sim.recording {
                 recording.ended(noted.n, sim.clock.now());
             }
@@ -47,13 +51,13 @@ impl Connection {
     }
 
     pub fn send(&self, noted: &Noted, answer: Answer) -> Reply {
-        self.log(noted, Some(answer.status));
+        self.log(noted, Some(&answer));
         Ok(self.response(answer))
     }
 
     /// The answer goes out by the bare socket.
     async fn end_with(&self, noted: &Noted, answer: &Answer, ending: Ending) -> Reply {
-        self.log(noted, Some(answer.status));
+        self.log(noted, Some(answer));
         self.take(ending).await
     }
 

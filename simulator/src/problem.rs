@@ -79,6 +79,16 @@ pub fn domain(status: u16, code: u16, detail: &str, instance: &str) -> Answer {
     problem(status, title(code), detail, instance, extra)
 }
 
+/// The number that an answer carries in `extraDetails`.
+pub fn code(answer: &Answer) -> Option<String> {
+    if answer.status < 400 {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    let detail = body["extraDetails"].as_array()?.iter().find(|detail| detail["name"] == "ErrorCode")?;
+    Some(detail["reason"].as_str()?.chars().take(20).collect())
+}
+
 /// Titles of the error table in the ePayment API guide. A client must branch on the code, never on these.
 fn title(code: u16) -> &'static str {
     match code {
@@ -177,6 +187,11 @@ pub fn unauthorized() -> Answer {
 /// The knowledge base says that a 401 often tells no more than this.
 pub fn something_went_wrong() -> Answer {
     gateway(401, "Something went wrong.")
+}
+
+/// The servers have nothing at their root, but a person with a browser begins there.
+pub fn nothing_at_the_root() -> Answer {
+    gateway(404, "Resource not found. The page for people is at /phone")
 }
 
 pub fn no_such_resource() -> Answer {

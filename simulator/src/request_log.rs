@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
+use crate::answered::Answered;
 use crate::json;
 use crate::mask;
 use crate::random;
@@ -30,12 +31,23 @@ struct Entry {
     body: Value,
     body_sha256: String,
     connection: u64,
-    status: Option<u16>,
+    answer: Option<Answered>,
     /// Nothing more will go out.
     ended: bool,
     acted: bool,
     fault: Option<&'static str>,
     traffic: Arc<Traffic>,
+}
+
+impl Entry {
+    /// `None` where no answer went out.
+    fn status(&self) -> Option<u16> {
+        self.answer.as_ref().map(|answer| answer.status)
+    }
+
+    fn code(&self) -> Option<&str> {
+        self.answer.as_ref()?.code.as_deref()
+    }
 }
 
 #[derive(Clone, Debug, Default)]
@@ -72,7 +84,7 @@ impl RequestLog {
             body: masked_body(request),
             body_sha256: random::sha256_hex(&request.body),
             connection: request.connection,
-            status: None,
+            answer: None,
             ended: false,
             acted: false,
             fault: None,
@@ -101,10 +113,10 @@ impl RequestLog {
         }
     }
 
-    /// `status` is what went out, `None` where no answer did.
-    pub fn end(&mut self, n: u64, status: Option<u16>, traffic: Arc<Traffic>) {
+    /// `answer` is what went out, `None` where nothing did that could be read.
+    pub fn end(&mut self, n: u64, answer: Option<Answered>, traffic: Arc<Traffic>) {
         if let Some(entry) = self.entry(n) {
-            entry.status = status;
+            entry.answer = answer;
             entry.ended = true;
             entry.traffic = traffic;
         }
@@ -137,11 +149,12 @@ impl RequestLog {
     /// One line for `--verbose`.
     pub fn line(&mut self, n: u64) -> String {
         let Some(entry) = self.entry(n) else { return String::new() };
-        let status = entry.status.map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let status = entry.status().map_or_else(|| "no answer".to_owned(), |status| status.to_string());
+        let code = entry.code().map(|code| format!(" ErrorCode {code}")).unwrap_or_default();
         let fault = entry.fault.map(|name| format!(" fault {name}")).unwrap_or_default();
         let key = entry.idempotency_key.as_ref().map(|key| format!(" key {key}")).unwrap_or_default();
         let (method, path, operation) = (&entry.method, &entry.path, entry.operation);
-        format!("#{n} {operation} {method} {path}{key} -> {status}{fault}")
+        format!("#{n} {operation} {method} {path}{key} -> {status}{code}{fault}")
     }
 
     pub fn list(&self) -> Value {
@@ -163,7 +176,8 @@ impl RequestLog {
                 "operation": entry.operation.name(),
                 "reference": entry.reference,
                 "idempotency_key": entry.idempotency_key,
-                "status": entry.status,
+                "status": entry.status(),
+                "code": entry.code(),
                 "ended": entry.ended,
                 "acted": entry.acted,
                 "fault": entry.fault,
@@ -180,7 +194,8 @@ impl RequestLog {
             out.entry(reference).or_default().push(json!({
                 "operation": entry.operation.name(),
                 "idempotency_key": entry.idempotency_key,
-                "status": entry.status,
+                "status": entry.status(),
+                "code": entry.code(),
                 "acted": entry.acted,
                 "at": entry.at,
                 "fault": entry.fault,
@@ -203,7 +218,9 @@ fn whole(entry: &Entry) -> Value {
         "headers": entry.headers,
         "body": entry.body,
         "body_sha256": entry.body_sha256,
-        "status": entry.status,
+        "status": entry.status(),
+        "code": entry.code(),
+        "answer": entry.answer.as_ref().map(Answered::show),
         "acted": entry.acted,
         "fault": entry.fault,
         "connection": entry.connection,
@@ -217,16 +234,16 @@ fn masked_body(request: &Request) -> Value {
     if raw.is_empty() {
         return Value::Null;
     }
-    let declared = request.header("content-type").unwrap_or_default();
-    if declared.starts_with("application/x-www-form-urlencoded") && raw.len() <= BODY_KEPT {
-        let pairs = form_urlencoded::parse(raw).map(|(key, value)| (key.into_owned(), Value::from(value.into_owned())));
-        return mask::body(&Value::Object(pairs.collect()));
-    }
     if raw.len() <= BODY_KEPT {
         if let Ok(parsed) = json::parse(raw) {
             return mask::body(&parsed.value);
         }
+        if request.is_form() {
+            let pairs = form_urlencoded::parse(raw);
+            let pairs = pairs.map(|(key, value)| (key.into_owned(), Value::from(value.into_owned())));
+            return mask::body(&Value::Object(pairs.collect()));
+        }
     }
     let kept = &raw[..raw.len().min(BODY_KEPT)];
-    Value::from(mask::digits(&String::from_utf8_lossy(kept)))
+    Value::from(mask::text(&String::from_utf8_lossy(kept)))
 }

@@ -25,11 +25,23 @@ impl Request {
         Some(values.fold(first, |all, next| format!("{all}, {next}")))
     }
 
+    /// Declared as a form, or written like one.
+    pub fn is_form(&self) -> bool {
+        let declared = self.header("content-type").unwrap_or_default();
+        declared.starts_with("application/x-www-form-urlencoded")
+            || self.body.contains(&b'=') && !self.body.iter().any(|b| b.is_ascii_whitespace() || b"{[<\"".contains(b))
+    }
+
     /// The first parameter of that name in the query.
     pub fn parameter(&self, name: &str) -> Option<String> {
         let mut pairs = form_urlencoded::parse(self.query.as_bytes());
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
     }
+}
+
+/// Names that came from outside are quoted shortly.
+pub fn brief(text: &str) -> String {
+    text.chars().take(80).collect()
 }
 
 #[derive(Clone, Debug)]

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::Refused;
 use super::input::Input;
-use super::{Refused, brief};
 use crate::audit::{self, Books, CHECKS, Check, FIGURES, Figure};
 use crate::sim::Sim;
-use crate::wire::Answer;
+use crate::wire::{Answer, brief};
 
 /// A comparison allows up to so much.
 const AT_MOST: &str = "_at_most";

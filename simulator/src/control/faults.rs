@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Done, Refused, brief, input};
+use super::{Done, Refused, input};
 use crate::faults::NewRule;
 use crate::sim::Sim;
+use crate::wire::brief;
 
 pub fn one(sim: &Sim, id: &str) -> Done {
     id.parse().ok().and_then(|number| sim.faults.one(number)).ok_or_else(|| none(id))

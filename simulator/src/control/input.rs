@@ -28,7 +28,7 @@ impl Input {
 
     pub fn only(&self, known: &[&str]) -> Result<(), Refused> {
         match self.0.keys().find(|key| !known.contains(&key.as_str())) {
-            Some(key) => Err(Refused::bad(format!("field \"{}\": is not known here", super::brief(key)))),
+            Some(key) => Err(Refused::bad(format!("field \"{}\": is not known here", crate::wire::brief(key)))),
             None => Ok(()),
         }
     }

@@ -18,7 +18,7 @@ use crate::ledger::Refusal;
 use crate::passenger::{BadCard, Rule, Whom};
 use crate::recording::is_replayed;
 use crate::sim::Sim;
-use crate::wire::{Answer, Request};
+use crate::wire::{Answer, Request, brief};
 use input::Input;
 pub use switches::help as switch_help;
 
@@ -66,7 +66,7 @@ fn document(name: &str) -> Option<&'static str> {
 
 /// On the control port there are no servers.
 pub fn not_here() -> Answer {
-    Answer::json(404, &json!({"error": "this port has the control API alone, under /_sim/"}))
+    Answer::json(404, &json!({"error": "this port has the control API, under /_sim/, and for people /phone"}))
 }
 
 fn answer(sim: &mut Sim, request: &Request) -> Done {
@@ -114,11 +114,6 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
             Err(Refused(404, format!("the control API has no {} {path}", brief(method))))
         }
     }
-}
-
-/// Names that came from outside are quoted shortly.
-fn brief(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 fn passenger(sim: &mut Sim, input: &Input) -> Done {

@@ -30,11 +30,11 @@ fn show(sim: &Sim, payment: &Payment) -> Value {
     let events = payment.done().map(|event| json!({"name": event.name.name(), "amount": event.amount, "at": event.at}));
     let failed = payment.failed_tries.iter().map(|(card, at)| json!({"why": card.name(), "at": at}));
     // What the merchant wrote may have the number in it.
-    let written = mask::body(&json!({
-        "phoneNumber": payment.phone,
+    let written = json!({
         "description": payment.description,
         "receipt": sim.receipts.get(&payment.msn, ECOM, &payment.reference),
-    }));
+    });
+    let written = mask::about(&written, payment.phone.as_deref());
     json!({
         "reference": payment.reference,
         "msn": payment.msn,

@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{Done, Refused, brief};
+use super::{Done, Refused};
 use crate::sim::Sim;
+use crate::wire::brief;
 
 pub fn list(sim: &Sim) -> Value {
     sim.snapshots.names().map(|(name, saved)| describe(name, saved)).collect()

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::input::Input;
-use super::{Done, Refused, brief};
+use super::{Done, Refused};
 use crate::presets::{PRESETS, Preset};
 use crate::sim::Sim;
 use crate::switches::{Switch, Switches};
+use crate::wire::brief;
 
 pub fn show(sim: &Sim) -> Value {
     let pair = |switch: &Switch| (switch.name().to_owned(), Value::from(sim.switches.get(*switch)));

@@ -41,7 +41,15 @@ fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value
     let captures = moved(&[EventName::Captured]);
     let refunds = moved(&[EventName::Refunded]);
     let cancels = moved(&[EventName::Cancelled, EventName::Terminated]);
-    let receipt = sim.receipts.get(&payment.msn, ECOM, &payment.reference);
+    // What the merchant wrote may have the number in it.
+    let written = mask::about(
+        &json!({
+            "metadata": payment.metadata,
+            "receipt": sim.receipts.get(&payment.msn, ECOM, &payment.reference),
+            "categories": sim.categories.of_order(&payment.msn, ECOM, &payment.reference),
+        }),
+        payment.phone.as_deref(),
+    );
     let phone_masked = payment.phone.as_deref().map(mask::phone);
     json!({
         "reference": payment.reference,
@@ -58,7 +66,7 @@ fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value
         "user_flow": payment.user_flow,
         "created_at": payment.created_at,
         "expires_at": payment.expires_at,
-        "metadata": payment.metadata,
+        "metadata": written["metadata"],
         "capture_count": captures.len(),
         "refund_count": refunds.len(),
         "cancel_count": cancels.len(),
@@ -68,8 +76,8 @@ fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value
         "failed_tries": payment.failed_tries.iter().map(|(card, at)| json!({"why": card.name(), "at": at})).collect::<Vec<_>>(),
         "released_at": payment.released_at,
         "forced": payment.forced,
-        "receipt": receipt,
-        "categories": sim.categories.of_order(&payment.msn, ECOM, &payment.reference),
+        "receipt": written["receipt"],
+        "categories": written["categories"],
         "bytes_in": books.bytes.0,
         "bytes_out": books.bytes.1,
         // Exactly one push is sent for a payment, and no reminder.

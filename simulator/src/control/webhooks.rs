@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::input::Input;
-use super::{Done, Refused, brief};
+use super::{Done, Refused};
 use crate::ledger::EventName;
 use crate::sim::Sim;
 use crate::webhooks::{Rule, Trick};
+use crate::wire::brief;
 
 pub fn answer(sim: &mut Sim, method: &str, path: &[&str], body: &[u8]) -> Done {
     match (method, path) {

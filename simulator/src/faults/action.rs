@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::dice::{self, Draw};
-use super::fields::{BadRule, Fields, bad, brief};
+use super::fields::{BadRule, Fields, bad};
 use crate::socket::{Place, Then};
 use crate::tls::Flaw;
+use crate::wire::brief;
 
 /// What happens to a request. "Acts" means that the servers do what was asked.
 #[derive(Clone, Debug, PartialEq)]

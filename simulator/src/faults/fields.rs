@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::wire::brief;
+
 /// What is wrong with a rule, and where.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BadRule {
@@ -19,11 +21,6 @@ impl fmt::Display for BadRule {
 
 pub fn bad<T>(field: &str, reason: impl Into<String>) -> Result<T, BadRule> {
     Err(BadRule { field: field.to_owned(), reason: reason.into() })
-}
-
-/// Names that came from outside are quoted shortly.
-pub fn brief(text: &str) -> String {
-    text.chars().take(80).collect()
 }
 
 pub struct Fields<'a>(pub &'a Map<String, Value>);

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 
 use super::action::{Action, ConnectionAction};
 use super::dice::{self, Draw};
-use super::fields::{BadRule, Fields, bad, brief};
+use super::fields::{BadRule, Fields, bad};
 use crate::route::Operation;
+use crate::wire::brief;
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewRule {

@@ -2,6 +2,7 @@
 //! secrets and without anybody's number, so that it can be kept, compared and [replayed](replay).
 
 mod names;
+mod pairs;
 mod replay;
 
 use std::collections::HashMap;
@@ -168,6 +169,9 @@ impl Recorder {
         if !request.body.is_empty() {
             let (name, value) = match json::parse(&request.body) {
                 Ok(parsed) if parsed.repeated.is_empty() => ("body", self.names.request(&parsed.value)),
+                _ if request.is_form() => {
+                    ("text", Value::from(self.names.pairs(&String::from_utf8_lossy(&request.body))))
+                }
                 _ => ("text", Value::from(self.names.text(&String::from_utf8_lossy(&request.body)))),
             };
             line.insert(name.to_owned(), value);
@@ -175,7 +179,7 @@ impl Recorder {
         line.insert("method".to_owned(), Value::from(request.method.clone()));
         line.insert("path".to_owned(), Value::from(self.names.hide(&request.path)));
         if !request.query.is_empty() {
-            line.insert("query".to_owned(), Value::from(self.names.text(&request.query)));
+            line.insert("query".to_owned(), Value::from(self.names.pairs(&request.query)));
         }
         let headers = headers(&request.headers, &self.names, credentials);
         line.insert("headers".to_owned(), Value::Object(headers));

@@ -100,11 +100,15 @@ impl Names {
 
     /// Whatever is known to have a name is called by it.
     pub fn hide(&self, text: &str) -> String {
-        let known = self.issued.iter().chain(&self.persons);
-        known.fold(text.to_owned(), |text, (actual, name)| match text.contains(actual.as_str()) {
-            true => text.replace(actual.as_str(), name),
-            false => text,
-        })
+        let told =
+            self.issued.iter().fold(text.to_owned(), |text, (actual, name)| match text.contains(actual.as_str()) {
+                true => text.replace(actual.as_str(), name),
+                false => text,
+            });
+        // Numbers also as people write them.
+        let digits: String = told.chars().filter(char::is_ascii_digit).collect();
+        let met = self.persons.iter().filter(|(actual, _)| digits.contains(actual.as_str()));
+        met.fold(told, |text, (actual, name)| mask::replace_digits(&text, actual, name))
     }
 
     /// The other way round, for what this run of the servers gave out.
@@ -120,7 +124,8 @@ impl Names {
     /// Of a request that is no JSON.
     pub fn text(&mut self, text: &str) -> String {
         let hidden = self.hide(text);
-        self.runs(&hidden)
+        // A field of it cannot be told from another.
+        if mask::has_a_key(&hidden) { "***".to_owned() } else { self.runs(&hidden) }
     }
 
     /// The body of a request.
@@ -143,7 +148,8 @@ impl Names {
     fn person_field(&mut self, key: &str, value: &Value) -> Value {
         let key = key.to_ascii_lowercase();
         match (key.as_str(), value) {
-            ("client_id" | "client_secret" | "subscription_key", Value::String(_)) => Value::from("masked"),
+            // The token of a link is known by its own name.
+            (key, Value::String(_)) if key != "token" && mask::names_a_secret(key) => Value::from("masked"),
             ("customertoken", Value::String(token)) => match self.hide(token) {
                 hidden if hidden != *token => Value::from(hidden),
                 _ => Value::from(self.id("unknown customer", token)),
@@ -152,6 +158,7 @@ impl Names {
                 hidden if hidden != *code || code.len() < 5 => Value::from(hidden),
                 _ => Value::from("another code"),
             },
+            ("url", Value::String(url)) => Value::from(mask::url(url)),
             ("phone", Value::String(text)) => Value::from(self.number_field(text)),
             (key, Value::String(text)) if mask::names_a_person(key) => Value::from(self.number_field(text)),
             (key, Value::Number(number)) if mask::names_a_person(key) => {
@@ -180,6 +187,7 @@ impl Names {
             ("customerToken", Value::String(token)) => Value::from(self.issue("customer", token)),
             // Of a registration; lines of a receipt have ids of the merchant's.
             ("id", Value::String(id)) if is_uuid(id) => Value::from(self.issue("id", id)),
+            ("url", Value::String(url)) => Value::from(self.hide(&mask::url(url))),
             ("redirectUrl", Value::String(url)) => Value::from(self.link(url)),
             ("pspReference", Value::String(id)) => Value::from(self.id("psp", id)),
             ("traceId" | "trace_id" | "correlation_id", _) => Value::from("<random>"),

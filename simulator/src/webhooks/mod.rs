@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::clock::{self, DAY};
 use crate::ledger::{EventName, Payment};
+use crate::mask;
 use crate::random;
 use crate::switches::{Switch, Switches};
 pub use api::handle;
@@ -205,7 +206,7 @@ impl Webhooks {
             json!({
                 "id": known.id,
                 "msn": known.msn,
-                "url": known.url,
+                "url": mask::url(&known.url),
                 "events": known.events.iter().map(|event| event.webhook()).collect::<Vec<_>>(),
                 // Enough to see whether a receiver has the right one.
                 "secret": format!("***{}", &random::sha256_hex(known.secret.as_bytes())[..8]),

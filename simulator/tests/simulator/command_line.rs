@@ -182,10 +182,28 @@ fn verbose_lines_are_masked() {
     let head = "POST /accesstoken/get HTTP/1.1\r\nHost: x\r\nclient_secret: very-secret\r\nConnection: close\r\n\r\n";
     stream.write_all(head.as_bytes()).expect("writes");
     assert_eq!(read_reply(&mut stream).expect("an answer").status, 401);
+    // A refusal with a number.
+    let mut stream = connect(running.text("control"));
+    let rule = r#"{"operation":"get","action":"status","status":409,"body":{"extraDetails":[{"name":"ErrorCode","reason":"6250"}]}}"#;
+    let head = format!(
+        "POST /_sim/faults HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        rule.len()
+    );
+    stream.write_all(format!("{head}{rule}").as_bytes()).expect("writes");
+    assert_eq!(read_reply(&mut stream).expect("an answer").status, 200);
+    let mut stream = connect(running.text("url"));
+    let head = "GET /epayment/v1/payments/ride-0001 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).expect("writes");
+    assert_eq!(read_reply(&mut stream).expect("an answer").status, 409);
     drop(running.child.stdin.take());
     let mut text = String::new();
     running.child.stderr.take().expect("piped").read_to_string(&mut text).expect("text");
-    assert!(text.contains("token POST /accesstoken/get -> 401") && !text.contains("very-secret"), "{text}");
+    assert!(
+        text.contains("token POST /accesstoken/get -> 401\n")
+            && text.contains("-> 409 ErrorCode 6250 fault status")
+            && !text.contains("very-secret"),
+        "{text}"
+    );
 }
 
 /// Asks for something whose line is long, and expects the answer.

@@ -27,6 +27,7 @@ mod qr;
 mod receiver;
 mod recording;
 mod ride;
+mod secrets;
 mod snapshots;
 mod strict;
 mod switches;
