@@ -289,8 +289,12 @@ impl Payment {
         money
     }
 
-    /// Reserved, and neither captured nor released.
+    /// Reserved, and neither captured nor released. A request that is cancelled before it is approved counts its whole
+    /// amount as cancelled, and nothing was ever reserved.
     pub fn remaining(&self) -> i64 {
+        if self.state != State::Authorized {
+            return 0;
+        }
         let money = self.money();
         money.authorized - money.captured - money.cancelled
     }

@@ -174,3 +174,11 @@ fn mistakes_name_the_check() {
         assert!(error.contains(part), "{body}: {error}");
     }
 }
+
+#[test]
+fn a_request_that_is_cancelled_before_its_approval_leaves_nothing_reserved() {
+    let bench = Bench::new();
+    bench.create("ride-0001").send();
+    assert_eq!(bench.cancel("ride-0001", true).send().status, 200);
+    bench.sim("POST", "assert", json!({"reference": "ride-0001", "nothing_left_reserved": true, "reserved": 0}));
+}
