@@ -253,6 +253,15 @@
 /* Accepted by the servers, but not yet visible in their sums. */
 #define VP_CAUSE_NOT_YET_PROVEN 13
 
+/* The proxy gives no tunnel: it refuses, wants other credentials (407), or is none. Surely nothing was sent. */
+#define VP_CAUSE_PROXY 14
+
+/* `source_address` is not one of this machine now, or not of the servers' family. */
+#define VP_CAUSE_SOURCE_ADDRESS 15
+
+/* The interface `interface_name` is not there now. */
+#define VP_CAUSE_INTERFACE 16
+
 /* ---- Whether repeating makes sense: vp_error.retry ---- */
 
 /* Do not repeat. */
@@ -932,10 +941,43 @@ typedef struct vp_config {
     const char *client_cert_file;
     /* PEM file with its private key: PKCS #8, PKCS #1 or SEC 1, not encrypted. */
     const char *client_key_file;
+    /*
+     * The address of this machine from which connections are made, IPv4 or IPv6: which of two modems or access points is
+     * used. It may come and go with the modem: while it is not there, VP_ERR_NETWORK with VP_CAUSE_SOURCE_ADDRESS. NULL:
+     * as the routing table says. This and what follows is of the library's own transport; NULL with the hook `transport`.
+     */
+    const char *source_address;
+    /*
+     * The interface through which connections are made, "wwan0": nothing leaves by another, whatever the routing table
+     * says (SO_BINDTODEVICE). Linux before 5.7 asks for CAP_NET_RAW: VP_ERR_NOT_PERMITTED at open. While it is not
+     * there, VP_ERR_NETWORK with VP_CAUSE_INTERFACE. NULL: any.
+     */
+    const char *interface_name;
+    /*
+     * Where the host of `base_url` is, "192.0.2.7, 2001:db8::7", up to 16 in the order in which they are tried: then no
+     * name is looked up and no helper thread runs. The certificate must be the name's all the same. NULL: look it up.
+     */
+    const char *addresses;
+    /*
+     * A CONNECT proxy, "http://host:port", for https only: TLS goes through it from end to end. What it refuses was surely
+     * not sent: VP_ERR_NETWORK with VP_CAUSE_PROXY. NULL: none; nothing is taken from the environment.
+     */
+    const char *proxy_url;
+    /* For a proxy that asks who it is (Basic): up to 255 visible ASCII characters without a colon; NULL: nothing is said. */
+    const char *proxy_user;
+    /* Its password. Goes to the proxy unencrypted. Wiped from the library's memory at close. */
+    const char *proxy_password;
+    /*
+     * Age at which an idle connection is no longer used, up to 600000 milliseconds; 0: 20000. Below the patience of the
+     * NAT on the way: a request on a connection that it has dropped is unknown until it is settled. 1: none is kept.
+     */
+    uint32_t keep_idle_ms;
+    /* 0 */
+    uint32_t reserved;
 } vp_config;
 #define VP_CONFIG_INIT \
     { sizeof(vp_config), VP_HEADER_VERSION, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-      0, 0, 0, 0, 0, 0 }
+      0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
 
 /*
  * What happened, for the log and for the next decision. The last parameter of every function that can fail; may be
@@ -1289,6 +1331,21 @@ uint32_t vp_version_number(void);
  */
 const char *vp_build_id(void);
 
+/*
+ * Changes the keys of an open client, for a fleet that rotates them: the next request goes with the new ones and with a
+ * new token; one in flight ends with the old. The sales unit stays, and so does everything that is owed, under the same
+ * idempotency keys: what the servers have refused for the old keys is finished by the next vp_settle or vp_worker_run.
+ * Closing, and opening with the new keys, does the same.
+ *
+ * NULL where the client has no such key: with a token hook or a gateway. VP_ERR_INVALID_ARGUMENT: the old keys stay. The
+ * old ones are wiped from the library's memory when no request uses them any more. Not from a callback. Does not wait.
+ */
+int32_t vp_set_credentials(struct vp_client *client,
+                           const char *client_id,
+                           const char *client_secret,
+                           const char *subscription_key,
+                           struct vp_error *out_error);
+
 /* ---- The ride ---- */
 
 /*
@@ -1466,7 +1523,8 @@ int32_t vp_decide(struct vp_client *client,
 /*
  * Gives up on money that cannot be had: the keys are revoked, the office has settled it by hand. The payment is closed
  * with VP_OWED_LOST, amount and reason; nothing is sent, and nothing of it is ever sent again. `reason`: 1 to 100
- * characters, for the office; no phone number. VP_ERR_WRONG_STATE: nothing is owed. VP_ERR_BUSY: a request is in flight.
+ * characters, for the office; no phone number. VP_ERR_WRONG_STATE: nothing is owed. VP_ERR_NOT_PERMITTED: it was
+ * handed over. VP_ERR_BUSY: a request is in flight.
  *
  * Not from a callback. Does not wait; takes the syncs of the journal.
  */
@@ -1492,6 +1550,7 @@ int32_t vp_export_payments(struct vp_client *client,
 /*
  * Takes a payment over that another meter of the same sales unit exported; vp_settle goes on with it.
  * VP_ERR_REFERENCE_IN_USE: this journal has the reference already. VP_ERR_INVALID_ARGUMENT: not an exported payment.
+ * VP_ERR_NOT_PERMITTED: it belongs to another sales unit, or to another `base_url`.
  *
  * Not from a callback. Does not wait; takes the syncs of the journal.
  */

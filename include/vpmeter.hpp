@@ -252,7 +252,8 @@ struct Callbacks {
 struct Config : vp_config, Callbacks {
     std::string base_url{}, client_id{}, client_secret{}, subscription_key{}, msn{}, market{}, device{}, journal_dir{},
         ca_file{}, system_name{}, system_version{}, plugin_name{}, plugin_version{}, gateway_header_name{},
-        gateway_header_value{}, client_cert_file{}, client_key_file{};
+        gateway_header_value{}, client_cert_file{}, client_key_file{}, source_address{}, interface_name{}, addresses{},
+        proxy_url{}, proxy_user{}, proxy_password{};
 
     Config() : vp_config VP_CONFIG_INIT {}
 };
@@ -495,7 +496,9 @@ inline vp_config config_of(const Config &from) noexcept {
     VPMETER_INTO(c, msn), VPMETER_INTO(c, market), VPMETER_INTO(c, device), VPMETER_INTO(c, journal_dir);
     VPMETER_INTO(c, ca_file), VPMETER_INTO(c, system_name), VPMETER_INTO(c, system_version), VPMETER_INTO(c, plugin_name);
     VPMETER_INTO(c, plugin_version), VPMETER_INTO(c, gateway_header_name), VPMETER_INTO(c, gateway_header_value);
-    VPMETER_INTO(c, client_cert_file), VPMETER_INTO(c, client_key_file);
+    VPMETER_INTO(c, client_cert_file), VPMETER_INTO(c, client_key_file), VPMETER_INTO(c, source_address);
+    VPMETER_INTO(c, interface_name), VPMETER_INTO(c, addresses), VPMETER_INTO(c, proxy_url), VPMETER_INTO(c, proxy_user);
+    VPMETER_INTO(c, proxy_password);
     return c;
 }
 
@@ -646,6 +649,15 @@ public:
 
     Status worker_run(std::uint32_t wait_ms) {
         return plain([&](vp_error *error) { vp_worker_run(handle(), wait_ms, error); });
+    }
+
+    /* New keys; an empty one where the client has none. */
+    Status set_credentials(const std::string &client_id, const std::string &client_secret,
+                           const std::string &subscription_key) {
+        return plain([&](vp_error *error) {
+            vp_set_credentials(handle(), detail::text(client_id, nullptr), detail::text(client_secret, nullptr),
+                               detail::text(subscription_key, nullptr), error);
+        });
     }
 
     /* The ride. */

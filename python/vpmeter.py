@@ -43,7 +43,8 @@ Code = _enum(IntEnum, "Code", """
     STORAGE=-90 STORAGE_FULL=-91 STORAGE_IN_USE=-92 DAMAGED_RECORD=-93
     PANIC=-100 INTERNAL=-101""")
 Cause = _enum(IntEnum, "Cause", """NONE TIMEOUT CONNECTION_LOST SERVER_ERROR LOCKED BAD_ANSWER INTERRUPTED
-    STORAGE_AFTER_ANSWER NAME_LOOKUP CONNECT TLS RATE_LIMITED UNAUTHORIZED NOT_YET_PROVEN""")
+    STORAGE_AFTER_ANSWER NAME_LOOKUP CONNECT TLS RATE_LIMITED UNAUTHORIZED NOT_YET_PROVEN PROXY SOURCE_ADDRESS
+    INTERFACE""")
 Retry = _enum(IntEnum, "Retry", "NO LIBRARY_DOES LATER NEW_REFERENCE")
 Who = _enum(IntEnum, "Who", "NOBODY_WAIT DRIVER CUSTOMER OFFICE VIPPS PROGRAMMER")
 State = _enum(IntEnum, "State", "RECORDED=1 CREATED AUTHORIZED ABORTED EXPIRED TERMINATED NOT_CREATED UNKNOWN")
@@ -159,7 +160,9 @@ vp_config = _struct(
                     " system_version plugin_name plugin_version"),
     *_members(u32, "request_ms connect_ms poll_first_ms poll_every_ms"), *_members(i32, "allow_refund gateway"),
     ("hooks", c.POINTER(vp_hooks)),
-    *_members(text, "gateway_header_name gateway_header_value client_cert_file client_key_file"))
+    *_members(text, "gateway_header_name gateway_header_value client_cert_file client_key_file source_address"
+                    " interface_name addresses proxy_url proxy_user proxy_password"),
+    *_members(u32, "keep_idle_ms reserved"))
 
 # What a program sets up, and what it only reads.
 SET_UP = [vp_error, vp_payment, vp_event, vp_order_line, vp_receipt, vp_push_payment, vp_ride, vp_filter, vp_storage,
@@ -173,6 +176,7 @@ FUNCTIONS = {
     "vp_client_close": (i32, [pointer]),
     "vp_interrupt": (None, [pointer, text]),
     "vp_worker_run": (i32, [pointer, u32, _out_error]),
+    "vp_set_credentials": (i32, [pointer, text, text, text, _out_error]),
     "vp_version": (text, []),
     "vp_version_number": (u32, []),
     "vp_build_id": (text, []),
@@ -360,6 +364,11 @@ class Client:
 
     def worker_run(self, wait_ms):
         return self._call("vp_worker_run", wait_ms)
+
+    def set_credentials(self, client_id=None, client_secret=None, subscription_key=None):
+        """New keys for an open client; what is owed stays owed."""
+        return self._call("vp_set_credentials", _bytes(client_id, "client_id"), _bytes(client_secret, "client_secret"),
+                          _bytes(subscription_key, "subscription_key"))
 
     def create_push_payment(self, wait_ms, **request):
         return self._call("vp_create_push_payment", c.byref(push_payment(**request)), wait_ms, payment=True)

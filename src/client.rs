@@ -22,6 +22,7 @@ use vpmeter_core::transport::Transport;
 use crate::boundary::{boundary, From};
 use crate::error::vp_error;
 use crate::hooks::{vp_hooks, HostHooks};
+use crate::network::Network;
 use crate::pointers::{self, CStruct, POINTER};
 use crate::store::HostStore;
 use crate::table::{self, Reserved};
@@ -105,11 +106,34 @@ pub struct vp_config {
     pub client_cert_file: *const c_char,
     /// PEM file with its private key: PKCS #8, PKCS #1 or SEC 1, not encrypted.
     pub client_key_file: *const c_char,
+    /// The address of this machine from which connections are made, IPv4 or IPv6: which of two modems or access points is
+    /// used. It may come and go with the modem: while it is not there, VP_ERR_NETWORK with VP_CAUSE_SOURCE_ADDRESS. NULL:
+    /// as the routing table says. This and what follows is of the library's own transport; NULL with the hook `transport`.
+    pub source_address: *const c_char,
+    /// The interface through which connections are made, "wwan0": nothing leaves by another, whatever the routing table
+    /// says (SO_BINDTODEVICE). Linux before 5.7 asks for CAP_NET_RAW: VP_ERR_NOT_PERMITTED at open. While it is not
+    /// there, VP_ERR_NETWORK with VP_CAUSE_INTERFACE. NULL: any.
+    pub interface_name: *const c_char,
+    /// Where the host of `base_url` is, "192.0.2.7, 2001:db8::7", up to 16 in the order in which they are tried: then no
+    /// name is looked up and no helper thread runs. The certificate must be the name's all the same. NULL: look it up.
+    pub addresses: *const c_char,
+    /// A CONNECT proxy, "http://host:port", for https only: TLS goes through it from end to end. What it refuses was surely
+    /// not sent: VP_ERR_NETWORK with VP_CAUSE_PROXY. NULL: none; nothing is taken from the environment.
+    pub proxy_url: *const c_char,
+    /// For a proxy that asks who it is (Basic): up to 255 visible ASCII characters without a colon; NULL: nothing is said.
+    pub proxy_user: *const c_char,
+    /// Its password. Goes to the proxy unencrypted. Wiped from the library's memory at close.
+    pub proxy_password: *const c_char,
+    /// Age at which an idle connection is no longer used, up to 600000 milliseconds; 0: 20000. Below the patience of the
+    /// NAT on the way: a request on a connection that it has dropped is unknown until it is settled. 1: none is kept.
+    pub keep_idle_ms: u32,
+    /// 0
+    pub reserved: u32,
 }
 
 // SAFETY: repr(C), begins with its size, and all zeros are a value of it: integers and raw pointers.
 unsafe impl CStruct for vp_config {
-    const FIRST_SIZE: usize = 32 + 18 * POINTER;
+    const FIRST_SIZE: usize = 40 + 24 * POINTER;
 }
 
 /// Opens a client: checks the settings, locks and reads the journal. Sends nothing. Follow it with vp_settle: what the
@@ -280,14 +304,17 @@ unsafe fn open(config: &vp_config) -> Result<*mut vp_client, Report> {
     let journal = unsafe { Journal::read(config.journal_dir, &hooks) }?;
     // SAFETY: as above.
     let files = unsafe { Files::read(config) }?;
+    // SAFETY: as above.
+    let network = unsafe { Network::read(config) }?;
     let place = Reserved::take()?;
     let clock = Arc::new(BestClock::new(hooks.clock()));
     let transport = match HostTransport::of(&hooks, &(clock.clone() as Arc<dyn Clock>)) {
         Some(transport) => {
             files.none("with the transport hook, which does TLS itself")?;
+            network.none("with the transport hook, which does it itself")?;
             Arc::new(transport)
         }
-        None => transport(files, clock.clone())?,
+        None => transport(files, &network, &settings.base_url, clock.clone())?,
     };
     let store = journal.open().map_err(|e| e.report())?;
     let doors = Doors {
@@ -446,19 +473,30 @@ unsafe fn settings(config: &vp_config, hooks: &Arc<HostHooks>) -> Result<Config,
 }
 
 #[cfg(feature = "https")]
-fn transport(files: Files, clock: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Report> {
+fn transport(
+    files: Files,
+    network: &Network,
+    base_url: &str,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<dyn Transport>, Report> {
     use vpmeter_core::transport::https::{Https, HttpsConfig};
     let config = HttpsConfig {
         ca_file: files.ca,
         client: files.client,
-        ..HttpsConfig::default()
+        ..network.settings(base_url)?
     };
     Ok(Arc::new(Https::new(config, clock)?))
 }
 
 #[cfg(not(feature = "https"))]
-fn transport(files: Files, _: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Report> {
+fn transport(
+    files: Files,
+    network: &Network,
+    _: &str,
+    _: Arc<dyn Clock>,
+) -> Result<Arc<dyn Transport>, Report> {
     files.none("in a library without HTTPS of its own")?;
+    network.none("in a library without HTTPS of its own")?;
     Err(Report::invalid(
         "hooks.transport",
         "must be there: this library was built without HTTPS of its own",
@@ -467,10 +505,11 @@ fn transport(files: Files, _: Arc<dyn Clock>) -> Result<Arc<dyn Transport>, Repo
 
 const _: () = {
     use std::mem::offset_of;
-    assert!(size_of::<vp_config>() == 32 + 18 * POINTER);
+    assert!(size_of::<vp_config>() == 40 + 24 * POINTER);
     assert!(offset_of!(vp_config, base_url) == 8);
     assert!(offset_of!(vp_config, plugin_version) == 8 + 12 * POINTER);
     assert!(offset_of!(vp_config, request_ms) == 8 + 13 * POINTER);
     assert!(offset_of!(vp_config, hooks) == 32 + 13 * POINTER);
     assert!(offset_of!(vp_config, client_key_file) == 32 + 17 * POINTER);
+    assert!(offset_of!(vp_config, keep_idle_ms) == 32 + 24 * POINTER);
 };

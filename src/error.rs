@@ -121,6 +121,12 @@ pub const VP_CAUSE_RATE_LIMITED: i32 = 11;
 pub const VP_CAUSE_UNAUTHORIZED: i32 = 12;
 /// Accepted by the servers, but not yet visible in their sums.
 pub const VP_CAUSE_NOT_YET_PROVEN: i32 = 13;
+/// The proxy gives no tunnel: it refuses, wants other credentials (407), or is none. Surely nothing was sent.
+pub const VP_CAUSE_PROXY: i32 = 14;
+/// `source_address` is not one of this machine now, or not of the servers' family.
+pub const VP_CAUSE_SOURCE_ADDRESS: i32 = 15;
+/// The interface `interface_name` is not there now.
+pub const VP_CAUSE_INTERFACE: i32 = 16;
 
 /// Do not repeat.
 pub const VP_RETRY_NO: i32 = 0;

@@ -33,6 +33,10 @@ mod hooks;
 
 mod client;
 
+mod keys;
+
+mod network;
+
 mod ride;
 
 mod around;
@@ -61,6 +65,8 @@ pub use transport::{
 pub use client::{vp_build_id, vp_version, vp_version_number};
 pub use client::{vp_client, vp_config};
 pub use client::{vp_client_close, vp_client_open, vp_interrupt, vp_worker_run};
+
+pub use keys::vp_set_credentials;
 
 pub use ride::{vp_capture, vp_create_push_payment, vp_poll, vp_post_receipt, vp_run_ride};
 pub use ride::{vp_push_payment, vp_ride};

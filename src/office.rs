@@ -80,7 +80,8 @@ pub unsafe extern "C" fn vp_decide(
 
 /// Gives up on money that cannot be had: the keys are revoked, the office has settled it by hand. The payment is closed
 /// with VP_OWED_LOST, amount and reason; nothing is sent, and nothing of it is ever sent again. `reason`: 1 to 100
-/// characters, for the office; no phone number. VP_ERR_WRONG_STATE: nothing is owed. VP_ERR_BUSY: a request is in flight.
+/// characters, for the office; no phone number. VP_ERR_WRONG_STATE: nothing is owed. VP_ERR_NOT_PERMITTED: it was
+/// handed over. VP_ERR_BUSY: a request is in flight.
 ///
 /// Not from a callback. Does not wait; takes the syncs of the journal.
 #[unsafe(no_mangle)]
@@ -138,6 +139,7 @@ pub unsafe extern "C" fn vp_export_payments(
 
 /// Takes a payment over that another meter of the same sales unit exported; vp_settle goes on with it.
 /// VP_ERR_REFERENCE_IN_USE: this journal has the reference already. VP_ERR_INVALID_ARGUMENT: not an exported payment.
+/// VP_ERR_NOT_PERMITTED: it belongs to another sales unit, or to another `base_url`.
 ///
 /// Not from a callback. Does not wait; takes the syncs of the journal.
 #[unsafe(no_mangle)]

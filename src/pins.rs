@@ -40,6 +40,9 @@ same! {
     VP_CAUSE_RATE_LIMITED = Cause::RateLimited;
     VP_CAUSE_UNAUTHORIZED = Cause::Unauthorized;
     VP_CAUSE_NOT_YET_PROVEN = Cause::NotYetProven;
+    VP_CAUSE_PROXY = Cause::Proxy;
+    VP_CAUSE_SOURCE_ADDRESS = Cause::SourceAddress;
+    VP_CAUSE_INTERFACE = Cause::Interface;
 
     VP_RETRY_NO = Retry::No;
     VP_RETRY_LIBRARY_DOES = Retry::LibraryDoes;

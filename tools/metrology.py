@@ -33,6 +33,7 @@ IMPORTS = [
     ("files", "open open64 read readlink write writev lseek64 close fsync fdatasync stat64 fstat64 statx mkdir rename unlink "
               "opendir readdir64 dirfd closedir realpath getcwd"),
     ("name lookup", "getaddrinfo freeaddrinfo gai_strerror __res_init"),
+    ("binding a socket to `interface_name`", "setsockopt"),
     ("time and waiting", "clock_gettime clock_nanosleep poll pause"),
     ("threads", "pthread_create pthread_detach pthread_self pthread_setname_np pthread_attr_init pthread_attr_destroy "
                 "pthread_attr_setstacksize pthread_key_create pthread_key_delete pthread_setspecific pthread_mutex_lock "
@@ -56,8 +57,8 @@ CALLS = [
               "access faccessat faccessat2 fcntl fcntl64 fsync fdatasync flock getdents getdents64 mkdir mkdirat rename "
               "renameat renameat2 unlink unlinkat readlink readlinkat getcwd", FILES),
     ("network", "socket connect setsockopt getsockopt getsockname getpeername send sendto sendmsg sendmmsg recv recvfrom "
-                "recvmsg bind shutdown ioctl", "TCP to the address and port of `base_url`, and nothing else; what a name lookup "
-                "of the C library asks of the name servers"),
+                "recvmsg bind shutdown ioctl", "TCP to the address and port of `base_url` (where `addresses` or `proxy_url` "
+                "say otherwise: to those), and nothing else; what a name lookup of the C library asks of the name servers"),
     ("time and waiting", "poll ppoll ppoll_time64 clock_gettime clock_gettime64 clock_nanosleep clock_nanosleep_time64 nanosleep "
                          "gettimeofday restart_syscall", "waits of at most a second, and clocks are read, never set"),
     ("threads", "clone clone3 futex futex_time64 set_robust_list rseq rt_sigprocmask rt_sigaction prctl sched_getaffinity "

@@ -93,6 +93,20 @@ MUTANTS = [
         ["ride"],
     ),
     (
+        "a meter that has let go of a payment writes it off",
+        "core/src/client/keep.rs",
+        "        if live.payment.record.handed_over {\n",
+        "        if live.payment.record.handed_over && false {\n",
+        ["office"],
+    ),
+    (
+        "a payment of another sales unit is taken over",
+        "core/src/client/handover.rs",
+        "if record.msn != self.config.credentials.msn || record.environment != self.environment {",
+        "if false {",
+        ["office"],
+    ),
+    (
         "settling sends a create",
         "core/src/recovery/mod.rs",
         "Goal::Create | Goal::Approval => true,",

@@ -231,6 +231,12 @@ pub enum Cause {
     Unauthorized = 12,
     /// Accepted by the server, but not yet visible in the aggregate.
     NotYetProven = 13,
+    /// The proxy gives no tunnel: it refuses, wants other credentials, or is none.
+    Proxy = 14,
+    /// The source address is not one of this machine now, or of the wrong family.
+    SourceAddress = 15,
+    /// The interface is not there now.
+    Interface = 16,
 }
 
 /// Whether repeating makes sense.

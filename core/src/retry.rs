@@ -84,7 +84,17 @@ fn lost(failure: Failure) -> Answer {
         Cause::Interrupted => Code::Interrupted,
         _ => Code::Network,
     };
-    Answer::NotSent(Report::new(code, failure.detail).because(failure.cause))
+    let mut report = Report::new(code, failure.detail).because(failure.cause);
+    // Settings of the meter's own, which may be right again when the modem is.
+    report.field = match failure.cause {
+        Cause::Proxy => "proxy_url",
+        Cause::SourceAddress => "source_address",
+        Cause::Interface => "interface_name",
+        _ => return Answer::NotSent(report),
+    }
+    .into();
+    report.who = Who::Office;
+    Answer::NotSent(report)
 }
 
 fn refusal(code: Code, problem: &Problem) -> Report {

@@ -143,6 +143,9 @@ fn open_payments_move_to_another_meter_and_the_old_one_lets_go() {
         old.client.cancel(R, CancelHow::GiveUp, 0).report.code,
         Code::NotPermitted
     );
+    let written_off = old.client.write_off(R, "the meter was sold");
+    assert_eq!(written_off.report.code, Code::NotPermitted);
+    assert_eq!(old.client.worker_run(0).code, Code::Ok);
     assert_eq!(old.model.count("capture"), 0);
 
     let store: Arc<dyn Store> = Arc::new(Memory::new());
@@ -165,6 +168,18 @@ fn open_payments_move_to_another_meter_and_the_old_one_lets_go() {
         1,
         "the unsent one is never sent by another meter"
     );
+    // One that could never settle it does not take it.
+    for (from, to) in [
+        ("\"123456\"", "\"654321\""),
+        (&*format!("\"{}\"", environment(&texts[0])), "\"other:1\""),
+    ] {
+        let other = texts[0].replace(R, "trip-0009").replace(from, to);
+        assert_ne!(other, texts[0].replace(R, "trip-0009"));
+        assert_eq!(
+            new.client.import(&other).unwrap_err().code,
+            Code::NotPermitted
+        );
+    }
     for bad in ["", "{}", "[]", r#"{"reference":"trip-0009"}"#, "\u{0}"] {
         assert_eq!(
             new.client.import(bad).unwrap_err().code,
@@ -270,4 +285,9 @@ fn a_damaged_record_is_known_by_name_and_stops_nothing() {
             "nothing is deleted"
         );
     }
+}
+
+fn environment(record: &str) -> String {
+    let record: serde_json::Value = serde_json::from_str(record).unwrap();
+    record["environment"].as_str().unwrap().to_string()
 }

@@ -26,6 +26,7 @@ fn all(client: *mut vp_client) -> Vec<i32> {
         vp_interrupt(client, null());
         vec![
             vp_worker_run(client, 0, no),
+            vp_set_credentials(client, r, r, r, no),
             vp_create_push_payment(client, &asked.request, 0, out, no),
             vp_poll(client, r, 0, out, no),
             vp_post_receipt(client, r, &asked.receipt, 0, out, no),
@@ -43,7 +44,7 @@ fn all(client: *mut vp_client) -> Vec<i32> {
 }
 
 /// Those of [`all`] that may not be called from a callback; the rest follow.
-pub const OUTSIDE_ONLY: usize = 11;
+pub const OUTSIDE_ONLY: usize = 12;
 
 pub fn all_of(client: *mut vp_client) -> Vec<i32> {
     all(client)

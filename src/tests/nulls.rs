@@ -46,6 +46,10 @@ fn every_null_is_named() {
         ),
         (
             "client",
+            Box::new(move |e| unsafe { vp_set_credentials(null_mut(), n, n, n, e) }),
+        ),
+        (
+            "client",
             Box::new(|e| unsafe { vp_create_push_payment(null_mut(), q, 0, out, e) }),
         ),
         (

@@ -36,6 +36,7 @@ pub fn called_from(meter: &Driver, hook: &str, allowed: &[&str]) {
         "vp_client_open",
         "vp_client_close",
         "vp_worker_run",
+        "vp_set_credentials",
         "vp_create_push_payment",
         "vp_poll",
         "vp_post_receipt",

@@ -19,6 +19,7 @@ mod lost_answers;
 mod main_loop;
 mod memory;
 mod metrology;
+mod modem;
 mod office;
 mod rides;
 mod secrets;

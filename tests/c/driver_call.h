@@ -39,6 +39,6 @@ typedef int32_t command_fn(struct call *call);
 /* driver_texts.c */
 command_fn do_phone, do_next, do_text, do_split, do_version;
 /* driver_office.c */
-command_fn do_decide, do_write_off, do_export, do_import, do_storage;
+command_fn do_decide, do_write_off, do_export, do_import, do_storage, do_keys;
 
 #endif

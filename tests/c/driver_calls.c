@@ -43,6 +43,14 @@ static int32_t do_open(struct call *call)
     config.gateway_header_value = line_text(line, "gateway_header_value", NULL);
     config.client_cert_file = line_text(line, "client_cert_file", NULL);
     config.client_key_file = line_text(line, "client_key_file", NULL);
+    config.source_address = line_text(line, "source_address", NULL);
+    config.interface_name = line_text(line, "interface_name", NULL);
+    config.addresses = line_text(line, "addresses", NULL);
+    config.proxy_url = line_text(line, "proxy_url", NULL);
+    config.proxy_user = line_text(line, "proxy_user", NULL);
+    config.proxy_password = line_text(line, "proxy_password", NULL);
+    config.keep_idle_ms = (uint32_t)line_number(line, "keep_idle", 0);
+    config.reserved = (uint32_t)line_number(line, "reserved", 0);
     if (control != NULL)
         moved_time_start(control);
     moved_time_coarse(line_number(line, "coarse", 0));
@@ -266,7 +274,7 @@ static const struct {
     {"inside", do_bench},  {"die", do_bench},           {"store", do_bench},     {"token", do_bench},
     {"decide", do_decide}, {"write_off", do_write_off}, {"transport", do_bench}, {"late", do_late},
     {"files", do_files},   {"sizes", do_sizes},
-    {"export", do_export}, {"import", do_import},       {"storage", do_storage},
+    {"keys", do_keys}, {"export", do_export}, {"import", do_import},       {"storage", do_storage},
 };
 
 void carry_out(struct worker *worker, struct line *line)

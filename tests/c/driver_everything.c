@@ -33,6 +33,7 @@ void call_everything(vp_client *client, const char *where)
     TRY("vp_client_open", vp_client_open(&config, &other, &error));
     TRY("vp_client_close", vp_client_close(client));
     TRY("vp_worker_run", vp_worker_run(client, 10, &error));
+    TRY("vp_set_credentials", vp_set_credentials(client, "id", "secret", "key", &error));
     TRY("vp_create_push_payment", vp_create_push_payment(client, &request, 10, &payment, &error));
     TRY("vp_poll", vp_poll(client, ref, 10, &payment, &error));
     TRY("vp_post_receipt", vp_post_receipt(client, ref, &receipt, 10, &payment, &error));

@@ -75,7 +75,10 @@ const char *name_of_cause(int32_t cause)
                                         "TLS",
                                         "RATE_LIMITED",
                                         "UNAUTHORIZED",
-                                        "NOT_YET_PROVEN"};
+                                        "NOT_YET_PROVEN",
+                                        "PROXY",
+                                        "SOURCE_ADDRESS",
+                                        "INTERFACE"};
     return pick(names, COUNT(names), cause);
 }
 

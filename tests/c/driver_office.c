@@ -40,6 +40,14 @@ int32_t do_import(struct call *call)
     return vp_import_payment(call->client, line_text(call->line, "record", NULL), call->out_error);
 }
 
+int32_t do_keys(struct call *call)
+{
+    struct line *line = call->line;
+    return vp_set_credentials(call->client, line_text(line, "client_id", "sim-client-id"),
+                              line_text(line, "client_secret", "sim-client-secret"),
+                              line_text(line, "subscription_key", "sim-subscription-key"), call->out_error);
+}
+
 int32_t do_storage(struct call *call)
 {
     vp_storage storage = VP_STORAGE_INIT;

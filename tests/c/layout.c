@@ -165,7 +165,7 @@ AT(vp_request, body, 32 + 5 * P);
 AT(vp_request, state, 32 + 6 * P);
 AT(vp_request, reserved_pointer, 32 + 7 * P);
 
-SIZE(vp_config, 32 + 18 * P);
+SIZE(vp_config, 40 + 24 * P);
 AT(vp_config, struct_size, 0);
 AT(vp_config, header_version, 4);
 AT(vp_config, base_url, 8);
@@ -192,6 +192,14 @@ AT(vp_config, gateway_header_name, 32 + 14 * P);
 AT(vp_config, gateway_header_value, 32 + 15 * P);
 AT(vp_config, client_cert_file, 32 + 16 * P);
 AT(vp_config, client_key_file, 32 + 17 * P);
+AT(vp_config, source_address, 32 + 18 * P);
+AT(vp_config, interface_name, 32 + 19 * P);
+AT(vp_config, addresses, 32 + 20 * P);
+AT(vp_config, proxy_url, 32 + 21 * P);
+AT(vp_config, proxy_user, 32 + 22 * P);
+AT(vp_config, proxy_password, 32 + 23 * P);
+AT(vp_config, keep_idle_ms, 32 + 24 * P);
+AT(vp_config, reserved, 36 + 24 * P);
 
 int main(void)
 {

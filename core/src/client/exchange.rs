@@ -57,6 +57,14 @@ impl TokenDesk {
         }
     }
 
+    /// The token belongs to keys that are no longer used.
+    pub fn forget(&self) {
+        let mut t = self.lock();
+        t.bearer = None;
+        t.refused = false;
+        t.serial += 1;
+    }
+
     fn lock(&self) -> MutexGuard<'_, TokenState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -198,7 +206,7 @@ impl Client {
         bearer: &str,
         call: &Rc<Call>,
     ) -> Result<Carried, Report> {
-        let c = &self.config.credentials;
+        let c = &self.keys();
         let mut headers = self.config.access.for_call(c, bearer);
         if let Some(key) = &message.key {
             headers.push(("Idempotency-Key", secret(key.clone())));
@@ -374,7 +382,7 @@ impl Client {
                         Err(r) => Err(Answer::NotSent(r)),
                     };
                 }
-                let headers = self.config.access.for_token(&self.config.credentials);
+                let headers = self.config.access.for_token(&self.keys());
                 let begun = self.begin(Method::Post, token::PATH, headers, b"", call);
                 (begun.map_err(Answer::NotSent)?, asked_at)
             }

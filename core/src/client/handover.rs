@@ -48,6 +48,9 @@ impl Client {
     }
 
     /// Takes over one payment from the text that another meter exported. Nothing is sent; `settle` goes on with it.
+    ///
+    /// A payment of another sales unit or of other servers is `NotPermitted`: this client could never settle it, and the
+    /// meter that let go of it would not either.
     pub fn import(&self, text: &str) -> Result<(), Report> {
         let invalid = |why: String| Report::invalid("record", why);
         let name = serde_json::from_str::<serde_json::Value>(text)
@@ -55,6 +58,12 @@ impl Client {
             .and_then(|v| v.get("reference")?.as_str().map(str::to_string))
             .ok_or_else(|| invalid("is not an exported payment".into()))?;
         let record: Record = read_record(&name, text.as_bytes()).map_err(invalid)?;
+        if record.msn != self.config.credentials.msn || record.environment != self.environment {
+            return Err(Report::new(
+                Code::NotPermitted,
+                "the payment belongs to another sales unit or to other servers",
+            ));
+        }
         let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
         match self.find(&name) {
             Ok(_) => {

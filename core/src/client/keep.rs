@@ -266,6 +266,10 @@ impl Client {
     /// Writes a payment off: the tombstone is on disk before memory changes.
     pub(super) fn write_off_slot(&self, slot: &Arc<Slot>, reason: &str) -> Result<(), Report> {
         let mut live = slot.lock();
+        if live.payment.record.handed_over {
+            // The other meter may be about to get the money: nothing here knows that it is lost.
+            return Err(elsewhere());
+        }
         if live.is_busy() {
             return Err(Report::new(
                 Code::Busy,

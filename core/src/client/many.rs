@@ -117,7 +117,8 @@ impl Client {
                             | owed::RECEIPT
                             | owed::REFUND
                             | owed::ANSWER;
-                        bits & mine != 0 || p.record.create.progress.is_owed()
+                        (bits & mine != 0 || p.record.create.progress.is_owed())
+                            && !self.is_elsewhere(&p.record)
                     })
                 });
                 return if unfinished {

@@ -12,6 +12,7 @@ mod handover;
 pub mod hooks;
 pub mod interrupts;
 mod keep;
+mod keys;
 mod many;
 mod ride;
 mod slot;
@@ -95,6 +96,7 @@ pub struct Outcome {
 pub struct Client {
     config: Config,
     environment: String,
+    keys: keys::Keys,
     doors: Doors,
     payments: Mutex<HashMap<String, Arc<Slot>>>,
     /// Held while a new payment is checked and written: two presses make one payment.
@@ -117,10 +119,11 @@ pub struct Client {
 
 impl Client {
     /// Opens a client: checks the settings and reads the journal. Sends nothing.
-    pub fn open(config: Config, doors: Doors) -> Result<Arc<Client>, Report> {
+    pub fn open(mut config: Config, doors: Doors) -> Result<Arc<Client>, Report> {
         config.check()?;
         let client = Client {
             environment: config.environment(),
+            keys: keys::Keys::take(&mut config),
             config,
             doors,
             payments: Mutex::new(HashMap::new()),
@@ -137,6 +140,11 @@ impl Client {
         client.read_time();
         client.load_journal()?;
         Ok(Arc::new(client))
+    }
+
+    /// The sales unit: merchant serial number.
+    pub fn msn(&self) -> &str {
+        &self.config.credentials.msn
     }
 
     fn now(&self) -> Now {

@@ -237,6 +237,29 @@ impl Driver {
         self.results.remove(&thread)
     }
 
+    /// The names of its threads.
+    pub fn threads(&self) -> Vec<String> {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let mut names: Vec<String> = fs::read_dir(tasks)
+            .expect("its threads")
+            .filter_map(|t| fs::read_to_string(t.ok()?.path().join("comm")).ok())
+            .map(|name| name.trim().to_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Its memory that is not of files, kB.
+    pub fn anonymous_kb(&self) -> u64 {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("its state");
+        status
+            .lines()
+            .find_map(|l| l.strip_prefix("RssAnon:"))
+            .and_then(|l| l.trim().trim_end_matches(" kB").parse().ok())
+            .expect("RssAnon")
+    }
+
     /// The events of one kind so far.
     pub fn told(&self, kind: &str) -> Vec<&Reply> {
         self.events

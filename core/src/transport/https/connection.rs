@@ -11,6 +11,8 @@ use ureq::http::uri::Scheme;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 use zeroize::{Zeroize, Zeroizing};
 
+use super::outlet::Outlet;
+use super::proxy::Proxy;
 use super::tcp::{Glance, Waiting, Wire};
 use super::tls;
 use super::underway::{Ended, Underway};
@@ -24,22 +26,34 @@ pub(super) const BUFFER: usize = 16 * 1024;
 pub(super) struct Dialler {
     tls: Arc<ClientConfig>,
     idle_limit: Duration,
+    outlet: Outlet,
+    proxy: Option<Proxy>,
     last_address: Mutex<Option<SocketAddr>>,
 }
 
 impl Dialler {
-    pub fn new(tls: Arc<ClientConfig>, idle_limit: Duration) -> Dialler {
+    pub fn new(
+        tls: Arc<ClientConfig>,
+        idle_limit: Duration,
+        outlet: Outlet,
+        proxy: Option<Proxy>,
+    ) -> Dialler {
         Dialler {
             tls,
             idle_limit,
+            outlet,
+            proxy,
             last_address: Mutex::new(None),
         }
     }
 
     fn dial(&self, details: &ConnectionDetails) -> Result<Connection, Ended> {
-        let wire = Wire::connect(&details.addrs, &self.last_address)?;
+        let wire = Wire::connect(&details.addrs, &self.last_address, &self.outlet)?;
+        let host = details.uri.host().unwrap_or_default();
+        if let Some(proxy) = &self.proxy {
+            proxy.open_tunnel(&wire, host, details.uri.port_u16().unwrap_or(443))?;
+        }
         let session = if details.uri.scheme() == Some(&Scheme::HTTPS) {
-            let host = details.uri.host().unwrap_or_default();
             Some(Box::new(tls::shake_hands(&wire, &self.tls, host)?))
         } else {
             None

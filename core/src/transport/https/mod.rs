@@ -17,7 +17,7 @@
 //! The system's name lookup (`getaddrinfo`) cannot be interrupted. It runs on a helper thread of its own,
 //! `vpmeter-lookup`, that ends with the lookup. An exchange that runs out of time or is stopped leaves it behind; at
 //! most one is alive for each [`Https`], and a second lookup waits for it instead of starting another. A host that
-//! wants no thread configures [`HttpsConfig::addresses`] or uses a literal address in the URL.
+//! wants no thread configures [`HttpsConfig::addresses`] or uses a literal address in the URL, or in that of the proxy.
 //!
 //! # Limits
 //!
@@ -25,7 +25,10 @@
 //! A hook that returns late from the watch makes the exchange late by as much. Two connections to a host are kept
 //! warm, with their buffers freed. Headers of an answer may have 16 KiB.
 
+pub mod addresses;
 mod connection;
+mod outlet;
+mod proxy;
 mod resolver;
 mod tcp;
 mod tls;
@@ -43,6 +46,8 @@ use ureq::http::{self, header, HeaderMap, HeaderValue, Uri};
 use ureq::Agent;
 
 use self::connection::{Dialler, BUFFER};
+pub use self::outlet::Outlet;
+pub use self::proxy::Proxy;
 use self::resolver::{is_localhost, literal, Names};
 use self::underway::{Ended, Underway};
 use super::{headers, Failure, Flow, Method, Request, Response, Traffic, Transport};
@@ -62,6 +67,11 @@ pub struct HttpsConfig {
     /// Addresses to connect to instead of looking the name up, for every host but `localhost` and literal addresses.
     /// Empty: look it up. The certificate must be the name's all the same.
     pub addresses: Vec<IpAddr>,
+    /// Where connections leave from.
+    pub outlet: Outlet,
+    /// The proxy that every connection goes through; then it looks the server's name up, and `addresses` is not used.
+    /// Nothing is ever taken from the environment.
+    pub proxy: Option<Proxy>,
     /// Age in milliseconds at which an idle connection is no longer used. Below the patience of the NAT boxes on the
     /// way: a connection that one of them has dropped costs a request whose outcome is unknown. 0: use none twice.
     pub idle_limit_ms: u32,
@@ -73,6 +83,8 @@ impl Default for HttpsConfig {
             ca_file: None,
             client: None,
             addresses: Vec::new(),
+            outlet: Outlet::default(),
+            proxy: None,
             idle_limit_ms: 20_000,
         }
     }
@@ -81,6 +93,7 @@ impl Default for HttpsConfig {
 /// The library's own HTTPS transport.
 pub struct Https {
     agent: Agent,
+    proxied: bool,
     clock: Arc<dyn Clock>,
 }
 
@@ -114,14 +127,30 @@ impl Https {
             .max_idle_connections_per_host(WARM)
             .max_idle_age(idle_limit)
             .build();
-        let dialler = Dialler::new(tls, idle_limit);
-        let agent = Agent::with_parts(settings, dialler, Names::new(config.addresses));
-        Ok(Https { agent, clock })
+        let place = config.proxy.as_ref().map(|proxy| {
+            let (host, port) = proxy.place();
+            (host.to_string(), port)
+        });
+        let proxied = place.is_some();
+        let names = Names::new(config.addresses, place);
+        let dialler = Dialler::new(tls, idle_limit, config.outlet, config.proxy);
+        let agent = Agent::with_parts(settings, dialler, names);
+        Ok(Https {
+            agent,
+            proxied,
+            clock,
+        })
     }
 
     fn carry_out(&self, request: &Request, underway: &Underway) -> Result<Response, Ended> {
         let ended = |e| explain(e, underway.may_have_left());
         let built = build(request)?;
+        if self.proxied && built.uri().scheme() != Some(&http::uri::Scheme::HTTPS) {
+            return Err(Ended::new(
+                Cause::Proxy,
+                "not sent: plain http through a proxy",
+            ));
+        }
         // The body's type is ureq's way to tell "no body" from "an empty body".
         let answer = match request.method {
             Method::Get => self.agent.run(built.map(|_| ())),

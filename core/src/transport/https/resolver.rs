@@ -16,7 +16,7 @@ use super::underway::{Ended, Underway};
 use crate::error::Cause;
 
 /// As many as ureq's list holds.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
 /// Stack of the helper thread: `getaddrinfo` of glibc with its plug-ins wants more than a bare thread.
 const STACK: usize = 256 * 1024;
@@ -29,6 +29,8 @@ pub(super) type Lookup = fn(&str) -> io::Result<Vec<IpAddr>>;
 /// Finds addresses: literal ones and `localhost` by reading, others from the configuration or by a helper thread.
 pub(super) struct Names {
     fixed: Vec<IpAddr>,
+    /// The proxy, to which every connection goes.
+    proxy: Option<(String, u16)>,
     lookup: Lookup,
     /// The helper thread's work; at most one is unfinished.
     job: Mutex<Option<Arc<Job>>>,
@@ -41,9 +43,10 @@ struct Job {
 }
 
 impl Names {
-    pub fn new(fixed: Vec<IpAddr>) -> Names {
+    pub fn new(fixed: Vec<IpAddr>, proxy: Option<(String, u16)>) -> Names {
         Names {
             fixed,
+            proxy,
             lookup: system_lookup,
             job: Mutex::new(None),
         }
@@ -134,9 +137,14 @@ impl Resolver for Names {
         _config: &Config,
         _timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
-        let host = uri.host().unwrap_or_default();
         let https = uri.scheme() == Some(&Scheme::HTTPS);
-        let port = uri.port_u16().unwrap_or(if https { 443 } else { 80 });
+        let (host, port) = match &self.proxy {
+            Some((host, port)) => (host.as_str(), *port),
+            None => (
+                uri.host().unwrap_or_default(),
+                uri.port_u16().unwrap_or(if https { 443 } else { 80 }),
+            ),
+        };
         let mut list = self.empty();
         for ip in self
             .addresses(host)
@@ -228,7 +236,7 @@ mod tests {
     fn a_hanging_lookup_is_left_behind_and_not_doubled() {
         let names = Names {
             lookup: slow,
-            ..Names::new(vec![])
+            ..Names::new(vec![], None)
         };
         // Out of time.
         let one = underway(150, || Flow::GoOn);
@@ -264,7 +272,7 @@ mod tests {
         }
         let names = Names {
             lookup: never,
-            ..Names::new(vec![Ipv4Addr::new(192, 0, 2, 9).into()])
+            ..Names::new(vec![Ipv4Addr::new(192, 0, 2, 9).into()], None)
         };
         assert_eq!(names.addresses("10.0.0.1").unwrap().len(), 1);
         assert_eq!(

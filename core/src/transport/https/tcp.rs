@@ -13,6 +13,7 @@ use rustix::net::{
     SocketFlags, SocketType,
 };
 
+use super::outlet::Outlet;
 use super::underway::{Ended, Phase, Underway};
 use crate::error::Cause;
 
@@ -26,10 +27,12 @@ impl Wire {
     /// Connects to the first of the addresses that accepts.
     ///
     /// Each address gets a fair share of what is left of the connect limit, so that one that swallows packets (IPv6 on
-    /// a mobile network, often) leaves time for the others. The one that worked last is tried first.
+    /// a mobile network, often) leaves time for the others; one that is refused or has no route costs none. The one that
+    /// worked last is tried first.
     pub fn connect(
         addresses: &[SocketAddr],
         last: &Mutex<Option<SocketAddr>>,
+        outlet: &Outlet,
     ) -> Result<Wire, Ended> {
         let underway = Underway::current()?;
         underway.set_phase(Phase::Connecting);
@@ -43,14 +46,14 @@ impl Wire {
             let now = Instant::now();
             let shares = (order.len() - tried) as u32;
             let until = now + underway.limit().saturating_duration_since(now) / shares;
-            match Wire::connect_one(*address, until, &underway)? {
+            match Wire::connect_one(*address, until, outlet, &underway)? {
                 Ok(wire) => {
                     if let Ok(mut last) = last.lock() {
                         *last = Some(*address);
                     }
                     return Ok(wire);
                 }
-                Err(why) => failure = Ended::new(Cause::Connect, format!("{address}: {why}")),
+                Err(why) => failure = why,
             }
         }
         // The last share ends with the limit: then it was the time, not the address.
@@ -62,9 +65,11 @@ impl Wire {
     fn connect_one(
         address: SocketAddr,
         until: Instant,
+        outlet: &Outlet,
         underway: &Underway,
-    ) -> Result<Result<Wire, String>, Ended> {
-        let text = |e: Errno| io::Error::from(e).to_string();
+    ) -> Result<Result<Wire, Ended>, Ended> {
+        let failed = |why: String| Ended::new(Cause::Connect, format!("{address}: {why}"));
+        let text = |e: Errno| failed(io::Error::from(e).to_string());
         let family = match address {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
@@ -75,6 +80,9 @@ impl Wire {
             Ok(socket) => socket,
             Err(e) => return Ok(Err(text(e))),
         };
+        if let Err(why) = outlet.bind(&socket, &address) {
+            return Ok(Err(why));
+        }
         // One request, one answer: waiting for more to send only costs time. Not vital, so no error.
         let _ = sockopt::set_tcp_nodelay(&socket, true);
         match connect(&socket, &address) {
@@ -84,7 +92,7 @@ impl Wire {
             Err(e) => return Ok(Err(text(e))),
         }
         if !underway.wait(&socket, PollFlags::OUT, until)? {
-            return Ok(Err("no answer in its share of the time".to_string()));
+            return Ok(Err(failed("no answer in its share of the time".into())));
         }
         Ok(match sockopt::socket_error(&socket) {
             Ok(Ok(())) => Ok(Wire { socket }),

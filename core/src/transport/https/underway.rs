@@ -68,6 +68,7 @@ impl std::error::Error for Ended {}
 pub(super) enum Phase {
     LookingUp,
     Connecting,
+    AskingProxy,
     ShakingHands,
     Talking,
 }
@@ -77,6 +78,7 @@ impl Phase {
         match self {
             Phase::LookingUp => "looking up the name",
             Phase::Connecting => "connecting",
+            Phase::AskingProxy => "asking the proxy for a tunnel",
             Phase::ShakingHands => "in the TLS handshake",
             Phase::Talking => "waiting for the answer",
         }
