@@ -19,6 +19,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ import threading
 import time
 from pathlib import Path
 
-__all__ = ["ControlError", "Simulator", "StartError", "find_program"]
+__all__ = ["ControlError", "Crashed", "Simulator", "StartError", "find_program"]
 
 # Real seconds. A start takes some milliseconds; a machine under load may need much longer.
 START_LIMIT_S = 30
@@ -48,6 +49,10 @@ class ControlError(Exception):
         self.status, self.reason = status, reason
 
 
+class Crashed(Exception):
+    """The simulator has ended itself; the text is the last that it said."""
+
+
 def find_program(program=None):
     """The path of `vp-simulator`."""
     asked = program or os.environ.get("VPMETER_SIMULATOR")
@@ -67,7 +72,10 @@ def find_program(program=None):
 
 class Simulator:
     """A running simulator on free ports: a process of its own, which ends with `stop`, with the `with` block, or when
-    this process ends, however that happens. May be shared by threads."""
+    this process ends, however that happens. May be shared by threads.
+
+    With the arguments "--check-answers", "crash" it ends itself where one of its answers is not as its documents describe
+    it; `stop`, and the end of the `with` block, raise Crashed then."""
 
     def __init__(self, *arguments, program=None, env=None):
         """`arguments` are the program's own; `env` replaces the environment."""
@@ -91,8 +99,6 @@ class Simulator:
         self.url = ready["url"]
         #: Of the control API.
         self.control = ready["control"]
-        #: The page with the passenger's phone, for a browser.
-        self.phone = ready["phone"]
         #: The throw-away certificate authority; None without --tls.
         self.ca_file = ready["ca_file"]
         #: The page with the passenger's phone, for a browser.
@@ -133,8 +139,10 @@ class Simulator:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self._said = self.errors()
+        self._said, repeated = self.errors(), self._errors.closed
         self._errors.close()
+        if self.process.returncode == -signal.SIGABRT and not repeated:
+            raise Crashed(self._said)
 
     def errors(self):
         """What it has written to stderr so far: with --verbose, a line for each request."""
@@ -245,7 +253,7 @@ class Simulator:
         return self.ask("POST", f"snapshots/{name}/restore")
 
     def switches(self, values):
-        """How the simulator reads what the sources leave open: `switches({"unknown-fields": "ignored"})`."""
+        """How the simulator reads what the sources leave open: `switches({"unknown-fields": "ignore"})`."""
         return self.ask("POST", "switches", values)
 
     def faults(self, *rules):

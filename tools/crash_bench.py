@@ -47,9 +47,9 @@ class Bench:
 
     def simulator(self, tls):
         if tls:
-            self.secure = self.secure or Simulator("--tls", program=self.options.simulator)
+            self.secure = self.secure or Simulator("--tls", "--check-answers", "crash", program=self.options.simulator)
             return self.secure
-        self.plain = self.plain or Simulator(program=self.options.simulator)
+        self.plain = self.plain or Simulator("--check-answers", "crash", program=self.options.simulator)
         return self.plain
 
     def close(self):

@@ -8,6 +8,7 @@ use serde_json::Value;
 use crate::ledger::{Payment, State};
 use crate::mask;
 use crate::order_management::ECOM;
+use crate::page;
 use crate::problem;
 use crate::route::Operation;
 use crate::sim::Sim;
@@ -180,11 +181,7 @@ fn guarded(answer: Answer, return_url: Option<&str>) -> Answer {
         "default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'{}",
         scheme.unwrap_or_default()
     );
-    answer
-        .with_header("content-security-policy", policy)
-        .with_header("x-content-type-options", "nosniff")
-        .with_header("referrer-policy", "no-referrer")
-        .with_header("cache-control", "no-store")
+    page::guarded(answer, &policy)
 }
 
 /// Hundredths as people read them.

@@ -33,6 +33,7 @@ files! {
     "/phone/main.js" SCRIPT "main.js";
     "/phone/dom.js" SCRIPT "dom.js";
     "/phone/operator.js" SCRIPT "operator.js";
+    "/phone/receipt.css" CSS "receipt.css";
     "/phone/phone.js" SCRIPT "phone.js";
     "/phone/receipt.js" SCRIPT "receipt.js";
     "/phone/servers.js" SCRIPT "servers.js";
@@ -53,13 +54,13 @@ pub fn answer(request: &Request) -> Answer {
     let mut answer = Answer::empty(200);
     answer.content_type = Some(Cow::Borrowed(kind));
     answer.body = text.as_bytes().to_vec();
-    guarded(answer)
+    guarded(answer, POLICY)
 }
 
-/// What every answer for a browser carries.
-pub fn guarded(answer: Answer) -> Answer {
+/// What every answer for a browser carries; `policy` says what its page may load and where it may lead.
+pub fn guarded(answer: Answer, policy: &str) -> Answer {
     answer
-        .with_header("content-security-policy", POLICY)
+        .with_header("content-security-policy", policy)
         .with_header("x-content-type-options", "nosniff")
         .with_header("referrer-policy", "no-referrer")
         .with_header("cache-control", "no-store")

@@ -48,7 +48,7 @@ class Page(unittest.TestCase):
     def setUp(self):
         self.scratch = tempfile.mkdtemp(prefix="vp-page-")
         self.addCleanup(shutil.rmtree, self.scratch)
-        self.simulator = Simulator("--passenger", "manual", *self.arguments)
+        self.simulator = Simulator("--passenger", "manual", "--check-answers", "crash", *self.arguments)
         self.addCleanup(self.simulator.stop)
         browser.look(*SIZES[0], "light")
 
@@ -270,6 +270,16 @@ class Screens(Page):
         browser.click("Close")
         self.assertFalse(browser.run("return document.querySelector('#details').open"))
 
+    def test_the_code_of_a_refusal_and_its_body(self):
+        self.merchant.ask("ride-0001", 24900)
+        self.assertEqual(self.merchant.refused("POST", "/epayment/v1/payments/ride-0001/capture",
+                                               {"modificationAmount": {"value": 24900, "currency": "NOK"}}, "c-1"), 400)
+        row = self.row("requests", "capture")
+        self.assertEqual(row[2:5], ["capture", "400 6080", "no"])
+        browser.run("document.querySelector(`[aria-label^='Request ${arguments[0]}:']`).click()", row[0])
+        self.sees('"code": "6080"', "#details")
+        self.sees('"title": "Cannot capture before reservation"', "#details")
+
     def test_a_simulator_that_comes_back_is_found_again(self):
         port = self.simulator.control.rsplit(":", 1)[1]
         self.merchant.ask("ride-0001", 24900)
@@ -277,7 +287,7 @@ class Screens(Page):
         self.without_simulator = True
         self.simulator.stop()
         self.sees("No connection", "#live")
-        again = Simulator("--passenger", "manual", "--control-port", port)
+        again = Simulator("--passenger", "manual", "--check-answers", "crash", "--control-port", port)
         self.addCleanup(again.stop)
         self.sees("Live", "#live")
         self.sees("Payment requests arrive here")

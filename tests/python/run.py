@@ -68,7 +68,7 @@ class Bench(unittest.TestCase):
     simulator_arguments = ("--tls",)
 
     def setUp(self):
-        self.simulator = Simulator(*self.simulator_arguments)
+        self.simulator = Simulator("--check-answers", "crash", *self.simulator_arguments)
         self.addCleanup(self.simulator.stop)
         self.directory = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.directory)

@@ -16,7 +16,7 @@ PYTHON = ROOT / "python"
 sys.path.insert(0, str(PYTHON))
 sys.dont_write_bytecode = True
 
-from vp_simulator import ControlError, Simulator, StartError  # noqa: E402
+from vp_simulator import ControlError, Crashed, Simulator, StartError  # noqa: E402
 
 KEYS = {"client_id": "sim-client-id", "client_secret": "sim-client-secret",
         "Ocp-Apim-Subscription-Key": "sim-subscription-key", "Merchant-Serial-Number": "123456"}
@@ -52,6 +52,15 @@ class Servers:
 
     def state(self, reference):
         return call(self.simulator, "GET", f"/epayment/v1/payments/{reference}", **self.bearer)[1]["state"]
+
+
+def said(simulator, text, limit_s=20):
+    """Waits for what the simulator says on stderr, which it does beside its work."""
+    end = time.monotonic() + limit_s
+    while text not in simulator.errors():
+        if time.monotonic() > end:
+            raise AssertionError(f"{text!r} is not in {simulator.errors()!r}")
+        time.sleep(0.01)
 
 
 def gone(pid, limit_s=20):
@@ -97,6 +106,14 @@ class StartAndStop(unittest.TestCase):
         simulator.stop()
         self.assertEqual(simulator.process.returncode, -signal.SIGKILL)
 
+    def test_a_crash_is_told_once(self):
+        with self.assertRaisesRegex(Crashed, "token POST"), Simulator("--verbose") as simulator:
+            Servers(simulator)
+            said(simulator, "token POST")
+            simulator.process.send_signal(signal.SIGABRT)
+            simulator.process.wait(20)
+        simulator.stop()
+
     def test_why_it_did_not_start(self):
         with self.assertRaisesRegex(StartError, r"exit code 2: .*--passenger"):
             Simulator("--passenger", "sleep")
@@ -108,7 +125,7 @@ class StartAndStop(unittest.TestCase):
 
 class Steering(unittest.TestCase):
     def setUp(self):
-        self.simulator = Simulator("--passenger", "manual")
+        self.simulator = Simulator("--passenger", "manual", "--check-answers", "crash")
         self.addCleanup(self.simulator.stop)
         self.servers = Servers(self.simulator)
 
@@ -186,7 +203,7 @@ class Steering(unittest.TestCase):
     def test_a_line_for_each_request_if_wanted(self):
         with Simulator("--verbose") as simulator:
             Servers(simulator)
-            self.assertRegex(simulator.errors(), "token POST /accesstoken/get -> 200")
+            said(simulator, "token POST /accesstoken/get -> 200")
         self.assertRegex(simulator.errors(), "token POST /accesstoken/get -> 200")
 
 

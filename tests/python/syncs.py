@@ -30,7 +30,7 @@ def trace_of_a_ride():
     """The system calls of one ride over plain http, in the order in which they returned."""
     scratch = tempfile.mkdtemp(prefix="vpmeter-syncs-")
     try:
-        with Simulator("--passenger", "approve") as simulator:
+        with Simulator("--passenger", "approve", "--check-answers", "crash") as simulator:
             env = {**os.environ, "VPMETER_URL": simulator.url, "VPMETER_CLIENT_ID": "sim-client-id",
                    "VPMETER_CLIENT_SECRET": "sim-client-secret", "VPMETER_SUBSCRIPTION_KEY": "sim-subscription-key",
                    "VPMETER_MSN": "123456", "VPMETER_JOURNAL_DIR": f"{scratch}/journal", "LD_LIBRARY_PATH": str(BUILD)}
