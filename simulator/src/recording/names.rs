@@ -9,12 +9,26 @@ use crate::clock;
 use crate::mask;
 use crate::passenger::WELL_KNOWN;
 
+/// None that is looked for in texts is shorter.
+const LEAST: usize = 8;
+
+/// A thing and its name.
+type Known = (String, String);
+
+/// What is looked for in texts, by its last bytes: those of tokens differ, other than their first ones. Longer ones come
+/// first.
+type Endings = HashMap<[u8; LEAST], Vec<Known>>;
+
 #[derive(Debug, Default)]
 pub struct Names {
+    issued_endings: Endings,
+    number_endings: Endings,
     /// Numbers of phones: the real one, and one that nobody has.
-    persons: Vec<(String, String)>,
+    persons: HashMap<String, String>,
     /// What the servers gave out and take again: tokens and the like.
-    issued: Vec<(String, String)>,
+    issued: HashMap<String, String>,
+    /// The other way round.
+    given: HashMap<String, String>,
     /// Ids that are only compared.
     ids: HashMap<String, String>,
     counts: HashMap<&'static str, usize>,
@@ -29,14 +43,16 @@ impl Names {
 
     fn issue(&mut self, kind: &'static str, actual: &str) -> String {
         // What is short would be found where it is something else.
-        if actual.len() < 8 {
+        if actual.len() < LEAST {
             return actual.to_owned();
         }
-        if let Some((_, name)) = self.issued.iter().find(|(known, _)| known == actual) {
+        if let Some(name) = self.issued.get(actual) {
             return name.clone();
         }
         let name = format!("<{kind} {}>", self.next(kind));
-        self.issued.push((actual.to_owned(), name.clone()));
+        self.issued.insert(actual.to_owned(), name.clone());
+        self.given.insert(name.clone(), actual.to_owned());
+        watch(&mut self.issued_endings, actual, &name);
         name
     }
 
@@ -52,25 +68,34 @@ impl Names {
     /// As long as the real one and with the same beginning, so that it is taken or refused alike. No country has
     /// numbers that begin with zeros after its code.
     fn person(&mut self, digits: &str) -> String {
-        if digits.len() < 8 {
+        if digits.len() < LEAST {
             // Too short to be anybody's, and too short to be looked for elsewhere.
             return "0".repeat(digits.len());
         }
         if WELL_KNOWN.iter().any(|(number, ..)| *number == digits) {
             return digits.to_owned();
         }
-        if let Some((_, name)) = self.persons.iter().find(|(known, name)| known == digits || name == digits) {
+        if let Some(name) = self.persons.get(digits) {
             return name.clone();
         }
-        let kept = if digits.len() > 8 { 2 } else { 0 };
+        let kept = if digits.len() > LEAST { 2 } else { 0 };
         let count = self.next("person");
         let name = format!("{}{count:0>width$}", &digits[..kept], width = digits.len() - kept);
-        self.persons.push((digits.to_owned(), name.clone()));
-        if digits.len() > 8 {
+        self.name_person(digits, &name);
+        if digits.len() > LEAST {
             // Without its country code.
-            self.persons.push((tail(digits).to_owned(), tail(&name).to_owned()));
+            self.name_person(tail(digits), tail(&name));
         }
         name
+    }
+
+    /// The first name stays; a number that is a name already is its own.
+    fn name_person(&mut self, digits: &str, name: &str) {
+        if !self.persons.contains_key(digits) {
+            self.persons.insert(digits.to_owned(), name.to_owned());
+            watch(&mut self.number_endings, digits, name);
+        }
+        self.persons.entry(name.to_owned()).or_insert_with(|| name.to_owned());
     }
 
     /// A field that holds a number, however it is written: every digit is another one, the rest stays.
@@ -100,21 +125,58 @@ impl Names {
 
     /// Whatever is known to have a name is called by it.
     pub fn hide(&self, text: &str) -> String {
-        let told =
-            self.issued.iter().fold(text.to_owned(), |text, (actual, name)| match text.contains(actual.as_str()) {
-                true => text.replace(actual.as_str(), name),
-                false => text,
-            });
+        let issued = self.hide_issued(text);
         // Numbers also as people write them.
-        let digits: String = told.chars().filter(char::is_ascii_digit).collect();
-        let met = self.persons.iter().filter(|(actual, _)| digits.contains(actual.as_str()));
-        met.fold(told, |text, (actual, name)| mask::replace_digits(&text, actual, name))
+        let digits: Vec<u8> = issued.bytes().filter(u8::is_ascii_digit).collect();
+        let mut met: Vec<&Known> = Vec::new();
+        for (start, ending) in digits.windows(LEAST).enumerate() {
+            let alike = self.number_endings.get(ending).into_iter().flatten();
+            met.extend(alike.filter(|(actual, _)| digits[..start + LEAST].ends_with(actual.as_bytes())));
+        }
+        met.sort_by_key(|(actual, _)| std::cmp::Reverse(actual.len()));
+        met.dedup();
+        met.into_iter().fold(issued, |text, (actual, name)| mask::replace_digits(&text, actual, name))
+    }
+
+    fn hide_issued(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut copied = 0;
+        for (start, ending) in text.as_bytes().windows(LEAST).enumerate() {
+            let end = start + LEAST;
+            let Some(alike) = self.issued_endings.get(ending) else { continue };
+            let fits = |(actual, _): &&Known| {
+                end - copied >= actual.len() && text.as_bytes()[..end].ends_with(actual.as_bytes())
+            };
+            let Some((actual, name)) = alike.iter().find(fits) else { continue };
+            out.push_str(&text[copied..end - actual.len()]);
+            out.push_str(name);
+            copied = end;
+        }
+        out.push_str(&text[copied..]);
+        out
     }
 
     /// The other way round, for what this run of the servers gave out.
     pub fn reveal(&self, text: &str) -> String {
-        let names = self.issued.iter().filter(|_| text.contains('<'));
-        names.fold(text.to_owned(), |text, (actual, name)| text.replace(name.as_str(), actual))
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while let Some(at) = rest.find('<') {
+            let (before, from) = rest.split_at(at);
+            out.push_str(before);
+            let name = from.find('>').map_or(from, |end| &from[..=end]);
+            match self.given.get(name) {
+                Some(actual) => {
+                    out.push_str(actual);
+                    rest = &from[name.len()..];
+                }
+                None => {
+                    out.push('<');
+                    rest = &from[1..];
+                }
+            }
+        }
+        out.push_str(rest);
+        out
     }
 
     pub fn reveal_all(&self, value: &Value) -> Value {
@@ -228,8 +290,16 @@ impl Names {
     }
 }
 
+/// To be looked for in texts from now on.
+fn watch(endings: &mut Endings, actual: &str, name: &str) {
+    let Some(ending) = actual.as_bytes().last_chunk() else { return };
+    let alike = endings.entry(*ending).or_default();
+    let at = alike.partition_point(|(other, _)| other.len() >= actual.len());
+    alike.insert(at, (actual.to_owned(), name.to_owned()));
+}
+
 fn tail(digits: &str) -> &str {
-    &digits[digits.len() - 8..]
+    &digits[digits.len() - LEAST..]
 }
 
 fn is_uuid(text: &str) -> bool {
@@ -289,6 +359,28 @@ mod tests {
         // A pseudonym stays what it is, so a replay may read it again.
         let mut again = Names::default();
         assert_eq!(again.request(&named), named);
+    }
+
+    #[test]
+    fn of_many_each_is_found_wherever_it_stands() {
+        let mut names = Names::default();
+        let number = |n: u64| (4_791_000_000 + n * 7).to_string();
+        // All begin alike, as tokens do.
+        let token = |n: u64| format!("eyJ0eXAiOiJKV1QiLCJhbGciOiJSUzI1NiJ9.{n:09}");
+        for n in 1..=500 {
+            names.request(&json!({"phoneNumber": number(n)}));
+            names.answer(&json!({"access_token": token(n)}), 0);
+        }
+        for n in [1, 250, 500] {
+            let (number, token) = (number(n), token(n));
+            let text = format!("æ{number}ø{}, {token}{token}/{}\u{20ac}", &number[2..], &token[1..]);
+            let hidden = format!("æ47{n:08}ø{n:08}, <token {n}><token {n}>/{}\u{20ac}", &token[1..]);
+            assert_eq!(names.hide(&text), hidden);
+            assert_eq!(names.reveal(&format!("<<token {n}>> <token 9999> <")), format!("<{token}> <token 9999> <"));
+        }
+        assert_eq!(names.hide(""), "");
+        assert_eq!(names.hide("4791000"), "4791000");
+        assert_eq!(names.reveal("<token"), "<token");
     }
 
     #[test]
