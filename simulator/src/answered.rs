@@ -35,6 +35,11 @@ impl Answered {
         }
     }
 
+    /// How many bytes are kept of it.
+    pub fn size(&self) -> usize {
+        self.body.len()
+    }
+
     /// JSON as it is, a page or a picture by its size alone, anything else as text.
     pub fn show(&self) -> Value {
         if self.length == 0 {

@@ -1,8 +1,10 @@
 //! What can be asserted of the books. Every check is one that the books can prove.
 
+use std::sync::Arc;
+
 use crate::ledger::{EventName, Payment, State};
-use crate::order_management::ECOM;
-use crate::request_log::{Bytes, RequestLog};
+use crate::order_management::{ECOM, Receipts};
+use crate::request_log::RequestLog;
 use crate::sim::Sim;
 use crate::tally::Tally;
 
@@ -88,22 +90,23 @@ fn never_over_reservation(books: &Books) -> bool {
 
 /// The payments of a reference, or all; those of the present sales unit come before others.
 pub fn books<'a>(sim: &'a Sim, reference: Option<&str>) -> Vec<Books<'a>> {
-    let payments: Vec<&Payment> = match reference {
-        Some(reference) => sim.ledger.named(&sim.credentials.msn, reference).into_iter().collect(),
-        None => sim.ledger.all().iter().collect(),
-    };
-    let bytes = sim.log.bytes_by_reference();
-    payments.into_iter().map(|payment| open(sim, payment, &bytes)).collect()
+    let Some(reference) = reference else { return all(sim.ledger.all(), &sim.receipts, &sim.log) };
+    let payment = sim.ledger.named(&sim.credentials.msn, reference).into_iter();
+    payment.map(|payment| open(payment, &sim.receipts, &sim.log, sim.log.bytes_of(reference))).collect()
 }
 
-fn open<'a>(sim: &'a Sim, payment: &'a Payment, bytes: &Bytes) -> Books<'a> {
-    let receipt = sim.receipts.get(&payment.msn, ECOM, &payment.reference);
-    Books {
-        payment,
-        receipts: i64::from(receipt.is_some()),
-        tally: sim.log.tallies.of(&payment.reference),
-        bytes: bytes.get(payment.reference.as_str()).copied().unwrap_or_default(),
-    }
+pub fn all<'a>(payments: &'a [Arc<Payment>], receipts: &Receipts, log: &RequestLog) -> Vec<Books<'a>> {
+    let bytes = log.bytes_by_reference();
+    let of = |payment: &Payment| match bytes.get(payment.reference.as_str()) {
+        Some(bytes) => *bytes,
+        None => log.tallies.of(&payment.reference).bytes_gone(),
+    };
+    payments.iter().map(|payment| open(payment, receipts, log, of(payment))).collect()
+}
+
+fn open<'a>(payment: &'a Payment, receipts: &Receipts, log: &RequestLog, bytes: (u64, u64)) -> Books<'a> {
+    let receipt = receipts.get(&payment.msn, ECOM, &payment.reference);
+    Books { payment, receipts: i64::from(receipt.is_some()), tally: log.tallies.of(&payment.reference), bytes }
 }
 
 /// A figure over all; requests and bytes also count what has no reference, such as tokens.

@@ -17,7 +17,7 @@ use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
-use tokio::time;
+use tokio::{task, time};
 
 use crate::clock;
 use crate::control;
@@ -118,6 +118,12 @@ async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> R
     }
     if is_control {
         let shared = &connection.shared;
+        if let Some(work) = shared.look(|sim| control::long(sim, &request)) {
+            return match task::spawn_blocking(work).await {
+                Ok(answer) => Ok(connection.response(answer)),
+                Err(_) => connection.take(Then::Reset).await,
+            };
+        }
         let answer = match request.method.as_str() {
             // Whoever only looks is no news for the others.
             "GET" => shared.look(|sim| control::handle(sim, &request)),

@@ -5,16 +5,18 @@
 //! (401, 423, 429, any 5xx) is not kept.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::random;
 use crate::route::Operation;
 use crate::switches::{Switch, Switches};
 use crate::wire::Answer;
 
 #[derive(Clone, Debug, Default)]
 pub struct Replies {
-    kept: HashMap<Slot, Kept>,
+    kept: HashMap<Slot, Arc<Kept>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -48,11 +50,11 @@ impl Slot {
     }
 }
 
-/// What was asked, independent of spaces and the order of fields; bodies that are no JSON count by their bytes.
+/// A hash of what was asked, independent of spaces and the order of fields; bodies that are no JSON count by their bytes.
 pub fn meaning(operation: Operation, reference: &str, body: Option<&Value>, raw: &[u8]) -> String {
     let body = body.map_or_else(|| String::from_utf8_lossy(raw).into_owned(), Value::to_string);
     let reference = if operation == Operation::Create { "" } else { reference };
-    format!("{operation} {reference} {body}")
+    random::sha256_hex(format!("{operation} {reference} {body}").as_bytes())
 }
 
 impl Replies {
@@ -82,7 +84,7 @@ impl Replies {
             _ => true,
         };
         if kept {
-            self.kept.entry(slot).or_insert_with(|| Kept { meaning, answer: answer.clone() });
+            self.kept.entry(slot).or_insert_with(|| Arc::new(Kept { meaning, answer: answer.clone() }));
         }
     }
 }

@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 use crate::sim::Sim;
 
-/// Each is a copy of everything, so they are not kept without bound.
-const MOST: usize = 100;
+/// Each is a copy of everything but payments and requests that have not changed, so they are not kept without bound.
+const MOST: usize = 20;
 
 #[derive(Clone, Debug, Default)]
 pub struct Snapshots(BTreeMap<String, Sim>);

@@ -17,6 +17,7 @@ use crate::contract;
 use crate::ledger::Refusal;
 use crate::passenger::{BadCard, Rule, Whom};
 use crate::recording::is_replayed;
+use crate::request_log;
 use crate::sim::Sim;
 use crate::wire::{Answer, Request, brief};
 use input::Input;
@@ -33,6 +34,29 @@ impl Refused {
 
 type Done = Result<Value, Refused>;
 
+/// What is still to be done when the state has been seen.
+pub type Work = Box<dyn FnOnce() -> Answer + Send>;
+
+/// What may be so long that the servers must not wait until it is written; the state is settled.
+pub fn long(sim: &Sim, request: &Request) -> Option<Work> {
+    match (request.method.as_str(), request.path.as_str()) {
+        ("GET", "/_sim/ledger") => {
+            let archive = view::Archive::of(sim);
+            Some(Box::new(move || Answer::json(200, &archive.ledger())))
+        }
+        ("GET", "/_sim/requests") => {
+            let entries = sim.log.all();
+            Some(Box::new(move || {
+                let mut answer = Answer::empty(200);
+                answer.content_type = Some("application/json".into());
+                answer.body = request_log::written(&entries);
+                answer
+            }))
+        }
+        _ => None,
+    }
+}
+
 pub fn handle(sim: &mut Sim, request: &Request) -> Answer {
     if !is_replayed(request) {
         return asked(sim, request);
@@ -48,6 +72,9 @@ pub fn handle(sim: &mut Sim, request: &Request) -> Answer {
 
 fn asked(sim: &mut Sim, request: &Request) -> Answer {
     sim.settle(sim.clock.now());
+    if let Some(work) = long(sim, request) {
+        return work();
+    }
     if let Some(text) = request.path.strip_prefix("/_sim/openapi/").and_then(document) {
         return Answer::text(200, "application/json", text);
     }
@@ -74,12 +101,10 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
     let body = &request.body;
     match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["health"]) => Ok(view::health(sim)),
-        ("GET", ["ledger"]) => Ok(view::ledger(sim)),
         ("GET", ["ledger", reference]) => {
             view::one(sim, reference).ok_or_else(|| Refused(404, format!("no payment \"{}\"", brief(reference))))
         }
         ("GET", ["openapi"]) => Ok(contract::DOCUMENTS.iter().map(|(name, _)| Value::from(*name)).collect()),
-        ("GET", ["requests"]) => Ok(sim.log.list()),
         ("GET", ["requests", n]) => {
             sim.log.one(n).ok_or_else(|| Refused(404, format!("no request \"{}\" is kept", brief(n))))
         }

@@ -1,35 +1,62 @@
 //! What the control API shows: the books, the clock, the switches. Numbers of phones are masked.
 
-use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
 use crate::audit::{self, Books, FIGURES, Figure};
-use crate::ledger::EventName;
+use crate::ledger::{EventName, Payment};
 use crate::mask;
-use crate::order_management::ECOM;
+use crate::order_management::{Categories, ECOM, Receipts};
+use crate::request_log::RequestLog;
 use crate::sim::Sim;
 
 pub fn health(sim: &Sim) -> Value {
     json!({"ok": true, "now": sim.clock.now(), "answers_not_as_described": sim.answers_not_as_described})
 }
 
-pub fn ledger(sim: &Sim) -> Value {
-    let requests = sim.log.by_reference();
-    let books = audit::books(sim, None);
-    let payments: Vec<Value> = books.iter().map(|books| show(sim, books, &requests)).collect();
-    let total = |(name, figure): Figure| (name.to_owned(), Value::from(audit::total(name, figure, &books, &sim.log)));
-    let totals: Map<String, Value> = FIGURES.into_iter().map(total).collect();
-    json!({"now": sim.clock.now(), "totals": totals, "payments": payments})
+/// All that the ledger shows, to be written while the servers go on.
+pub struct Archive {
+    now: i64,
+    payments: Vec<Arc<Payment>>,
+    receipts: Receipts,
+    categories: Categories,
+    log: RequestLog,
+}
+
+impl Archive {
+    pub fn of(sim: &Sim) -> Archive {
+        Archive {
+            now: sim.clock.now(),
+            payments: sim.ledger.all().to_vec(),
+            receipts: sim.receipts.clone(),
+            categories: sim.categories.clone(),
+            log: sim.log.clone(),
+        }
+    }
+
+    pub fn ledger(&self) -> Value {
+        let mut requests = self.log.by_reference();
+        let books = audit::all(&self.payments, &self.receipts, &self.log);
+        let mut show_one = |books: &Books| {
+            let asked = requests.remove(books.payment.reference.as_str()).unwrap_or_default();
+            show(books, &self.receipts, &self.categories, asked)
+        };
+        let payments: Vec<Value> = books.iter().map(&mut show_one).collect();
+        let total =
+            |(name, figure): Figure| (name.to_owned(), Value::from(audit::total(name, figure, &books, &self.log)));
+        let totals: Map<String, Value> = FIGURES.into_iter().map(total).collect();
+        json!({"now": self.now, "totals": totals, "payments": payments})
+    }
 }
 
 /// By reference: of the present sales unit if it has one, else of any.
 pub fn one(sim: &Sim, reference: &str) -> Option<Value> {
     let books = audit::books(sim, Some(reference));
-    Some(show(sim, books.first()?, &sim.log.by_reference()))
+    Some(show(books.first()?, &sim.receipts, &sim.categories, sim.log.requests_of(reference)))
 }
 
-fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value {
+fn show(books: &Books, receipts: &Receipts, categories: &Categories, requests: Vec<Value>) -> Value {
     let payment = books.payment;
     let money = payment.money();
     let moved = |names: &[EventName]| -> Vec<Value> {
@@ -45,8 +72,8 @@ fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value
     let written = mask::about(
         &json!({
             "metadata": payment.metadata,
-            "receipt": sim.receipts.get(&payment.msn, ECOM, &payment.reference),
-            "categories": sim.categories.of_order(&payment.msn, ECOM, &payment.reference),
+            "receipt": receipts.get(&payment.msn, ECOM, &payment.reference),
+            "categories": categories.of_order(&payment.msn, ECOM, &payment.reference),
         }),
         payment.phone.as_deref(),
     );
@@ -82,7 +109,7 @@ fn show(sim: &Sim, books: &Books, requests: &HashMap<&str, Vec<Value>>) -> Value
         "bytes_out": books.bytes.1,
         // Exactly one push is sent for a payment, and no reminder.
         "pushes": i32::from(payment.user_flow == "PUSH_MESSAGE"),
-        "requests": requests.get(payment.reference.as_str()).cloned().unwrap_or_default(),
+        "requests": requests,
     })
 }
 

@@ -5,6 +5,7 @@ mod payment;
 mod terms;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 pub use payment::{Details, Event, EventName, Money, NewPayment, Payment, Refusal, State};
 pub use terms::{Outcome, Terms};
@@ -14,7 +15,8 @@ use crate::passenger::{Passengers, Whom};
 
 #[derive(Clone, Debug, Default)]
 pub struct Ledger {
-    payments: Vec<Payment>,
+    /// Shared with snapshots until they change.
+    payments: Vec<Arc<Payment>>,
     /// References are unique for a sales unit, not globally (OpenAPI 1.8.1, `Reference`).
     index: HashMap<(String, String), usize>,
     /// The phones that requests have come to, in their order.
@@ -33,7 +35,7 @@ impl Ledger {
         payment.phone_index = payment.phone.as_deref().map(|number| self.phone_index(number));
         let at = self.payments.len();
         self.index.insert((payment.msn.clone(), payment.reference.clone()), at);
-        self.payments.push(payment);
+        self.payments.push(Arc::new(payment));
         self.touched.push(at);
     }
 
@@ -53,7 +55,7 @@ impl Ledger {
 
     /// In the app, not by force.
     pub fn has_approved_by_hand(&self, number: &str) -> bool {
-        let by_hand = |payment: &&Payment| payment.authorized_at.is_some() && !payment.forced;
+        let by_hand = |payment: &&Arc<Payment>| payment.authorized_at.is_some() && !payment.forced;
         self.payments.iter().filter(by_hand).any(|payment| payment.phone.as_deref() == Some(number))
     }
 
@@ -62,27 +64,29 @@ impl Ledger {
     }
 
     pub fn get(&self, msn: &str, reference: &str) -> Option<&Payment> {
-        self.payments.get(self.find(msn, reference)?)
+        Some(self.payments.get(self.find(msn, reference)?)?)
     }
 
     pub fn get_mut(&mut self, msn: &str, reference: &str) -> Option<&mut Payment> {
         let at = self.find(msn, reference)?;
         self.touched.push(at);
-        self.payments.get_mut(at)
+        self.payments.get_mut(at).map(Arc::make_mut)
     }
 
     /// The payment that the token of a `redirectUrl` leads to.
     pub fn opened_by(&self, token: &str) -> Option<&Payment> {
-        self.payments.iter().rev().find(|payment| payment.redirect_token.as_deref() == Some(token))
+        let opened = self.payments.iter().rev().find(|payment| payment.redirect_token.as_deref() == Some(token))?;
+        Some(opened)
     }
 
     /// Of a sales unit if it has one of this reference, else of any.
     pub fn named(&self, msn: &str, reference: &str) -> Option<&Payment> {
-        self.get(msn, reference).or_else(|| self.payments.iter().find(|payment| payment.reference == reference))
+        let of_any = || Some(&**self.payments.iter().find(|payment| payment.reference == reference)?);
+        self.get(msn, reference).or_else(of_any)
     }
 
     /// In the order in which they were created.
-    pub fn all(&self) -> &[Payment] {
+    pub fn all(&self) -> &[Arc<Payment>] {
         &self.payments
     }
 
@@ -92,7 +96,7 @@ impl Ledger {
         let mut any = false;
         while let Some((due, at)) = self.agenda.take(now) {
             let Some(payment) = self.payments.get_mut(at) else { continue };
-            payment.settle(due);
+            Arc::make_mut(payment).settle(due);
             self.touched.push(at);
             self.plan();
             any = true;
@@ -118,8 +122,12 @@ impl Ledger {
     pub fn take_news(&mut self, mut tell: impl FnMut(&Payment, usize)) {
         for at in self.news.drain(..) {
             let Some(payment) = self.payments.get_mut(at) else { continue };
-            let told = std::mem::replace(&mut payment.told, payment.events.len());
-            (told..payment.events.len()).for_each(|nth| tell(payment, nth));
+            let (told, all) = (payment.told, payment.events.len());
+            if told == all {
+                continue;
+            }
+            Arc::make_mut(payment).told = all;
+            (told..all).for_each(|nth| tell(payment, nth));
         }
     }
 
@@ -135,7 +143,7 @@ impl Ledger {
             };
             let rule = passengers.rule_for(&payment.reference, payment.phone.as_deref());
             if concerned && payment.rule != rule {
-                payment.follow(rule, now);
+                Arc::make_mut(payment).follow(rule, now);
                 self.touched.push(at);
             }
         }

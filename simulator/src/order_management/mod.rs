@@ -6,6 +6,7 @@ mod categories;
 mod images;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
@@ -28,7 +29,7 @@ pub const ECOM: &str = "ECOM";
 
 #[derive(Clone, Debug, Default)]
 pub struct Receipts {
-    kept: HashMap<(String, String, String), Receipt>,
+    kept: HashMap<(String, String, String), Arc<Receipt>>,
 }
 
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ struct Receipt {
 impl Receipts {
     pub fn put(&mut self, msn: &str, payment_type: &str, order: &str, content: Value, came_with_create: bool) {
         let slot = (msn.to_owned(), payment_type.to_owned(), order.to_owned());
-        self.kept.insert(slot, Receipt { content, came_with_create });
+        self.kept.insert(slot, Arc::new(Receipt { content, came_with_create }));
     }
 
     pub fn get(&self, msn: &str, payment_type: &str, order: &str) -> Option<&Value> {
@@ -48,7 +49,7 @@ impl Receipts {
     }
 
     fn find(&self, msn: &str, payment_type: &str, order: &str) -> Option<&Receipt> {
-        self.kept.get(&(msn.to_owned(), payment_type.to_owned(), order.to_owned()))
+        Some(self.kept.get(&(msn.to_owned(), payment_type.to_owned(), order.to_owned()))?)
     }
 }
 
