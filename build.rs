@@ -48,7 +48,14 @@ const SECTIONS: &[(&str, &str)] = &[
         "#define VP_ERR_STORAGE ",
         "-90 .. -99: storage; nothing was sent",
     ),
-    ("#define VP_ERR_PANIC ", "-100 ..: a bug of the library"),
+    (
+        "#define VP_ERR_PANIC ",
+        "-100 .. -109: a bug of the library",
+    ),
+    (
+        "#define VP_ERR_NOT_GENUINE ",
+        "-110 .. -119: a webhook that is not to be believed, or tells nothing",
+    ),
     (
         "#define VP_CAUSE_NONE ",
         "Why, beside the code: vp_error.cause",
@@ -121,6 +128,7 @@ const SECTIONS: &[(&str, &str)] = &[
         "#define VP_DECIDE_CAPTURE ",
         "What a human decides: vp_decide",
     ),
+    ("#define VP_WEBHOOK_BODY_MAX ", "Webhooks"),
     ("typedef struct vp_client ", "Structs"),
     (
         "int32_t vp_answer_status(",
@@ -130,6 +138,10 @@ const SECTIONS: &[(&str, &str)] = &[
     ("int32_t vp_create_push_payment(", "The ride"),
     ("int32_t vp_cancel(", "Around the ride"),
     ("int32_t vp_decide(", "The office"),
+    (
+        "int32_t vp_webhook_verify(",
+        "Webhooks: the receiver, without a client, and the meter",
+    ),
     (
         "int32_t vp_normalize_phone(",
         "Text and numbers, without a client",

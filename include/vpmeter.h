@@ -198,7 +198,7 @@
 /* The record of this reference is damaged and was set aside. The office must look at this payment. */
 #define VP_ERR_DAMAGED_RECORD (-93)
 
-/* ---- -100 ..: a bug of the library ---- */
+/* ---- -100 .. -109: a bug of the library ---- */
 
 /*
  * A bug of the library was caught. The client says nothing else any more: close it and open it again; what was
@@ -208,6 +208,17 @@
 
 /* A state that should not exist; nothing was sent. */
 #define VP_ERR_INTERNAL (-101)
+
+/* ---- -110 .. -119: a webhook that is not to be believed, or tells nothing ---- */
+
+/* Not signed with this secret for this host, path and body, or not in a form that the servers send. */
+#define VP_ERR_NOT_GENUINE (-110)
+
+/* Genuine, but its date is outside the window that the receiver wants. */
+#define VP_ERR_NOT_FRESH (-111)
+
+/* Genuine, but no event of a payment that this version reads. */
+#define VP_ERR_NOT_AN_EVENT (-112)
 
 /* ---- Why, beside the code: vp_error.cause ---- */
 
@@ -673,6 +684,11 @@
 
 /* Release all that is not captured; without any capture, give the payment up. */
 #define VP_DECIDE_GIVE_UP 2
+
+/* ---- Webhooks ---- */
+
+/* The longest body in bytes that vp_webhook_verify takes; an event has a few hundred. */
+#define VP_WEBHOOK_BODY_MAX 262144
 
 /* Where the hook `transport` puts its answer: a handle, good until the hook returns and on its thread only. */
 typedef struct vp_answer vp_answer;
@@ -1204,6 +1220,93 @@ typedef struct vp_storage {
 #define VP_STORAGE_INIT \
     { sizeof(vp_storage), 0, 0, 0, 0 }
 
+/*
+ * An HTTP request that may be a webhook, as it came: nothing decoded, nothing put in another form. Strings of the request
+ * may hold anything.
+ */
+typedef struct vp_webhook {
+    /* sizeof(vp_webhook) */
+    uint32_t struct_size;
+    /* Bytes of `body`. */
+    uint32_t body_size;
+    /* The receiver's clock, Unix milliseconds; only looked at if `fresh_ms` is not 0. */
+    int64_t now_ms;
+    /*
+     * How far the date of the signature may be from `now_ms`, both ways, milliseconds: 300000 is usual. 0: any date is
+     * good, for receivers with a bad clock; a request that is sent again is harmless, since all that it brings is a read.
+     */
+    uint32_t fresh_ms;
+    /* 0 */
+    uint32_t reserved;
+    /* Of the request line: "POST". */
+    const char *method;
+    /* Path and query as in the request line: "/hook?a=b". */
+    const char *target;
+    /*
+     * Host, with its port if it has one, of the URL that was registered. NULL: what the header Host says. Nobody says
+     * whether a port is signed, so it is tried as given, without its port, and as the header Host has it if that is the
+     * same host.
+     */
+    const char *host;
+    /* Names and values of the head, in turn, as they came: name, value, name, value, ..., and a NULL behind the last. */
+    const char *const *headers;
+    /* The raw bytes, as they came; NULL for none. */
+    const void *body;
+    /* The secret as vp_register_webhook gave it; it is not decoded. */
+    const char *secret;
+} vp_webhook;
+#define VP_WEBHOOK_INIT \
+    { sizeof(vp_webhook), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }
+
+/*
+ * What a genuine webhook says. A signal and no proof: it brings a read, and moves no money. Nothing of the passenger is in
+ * it.
+ */
+typedef struct vp_webhook_event {
+    /* sizeof(vp_webhook_event) */
+    uint32_t struct_size;
+    /* 1: done; 0: tried, and it failed. */
+    int32_t success;
+    /* Of this event, not a running total; minor units. */
+    int64_t amount;
+    /* Unix milliseconds; 0: not readable. */
+    int64_t timestamp;
+    /* The date of the signature, Unix milliseconds; 0: not readable. */
+    int64_t signed_at;
+    /* "CREATED", "AUTHORIZED", "CAPTURED", ... as the server wrote it. */
+    char name[32];
+    /* "NOK", "DKK" or "EUR"; empty: no amount. */
+    char currency[8];
+    /* The sales unit; empty: not said. */
+    char msn[16];
+    /* The merchant's reference. */
+    char reference[72];
+    /* Of this event: with `name`, what an event that comes twice is recognised by. */
+    char psp_reference[64];
+    /* The key of the request that caused it; empty on some events. */
+    char idempotency_key[64];
+} vp_webhook_event;
+#define VP_WEBHOOK_EVENT_INIT \
+    { sizeof(vp_webhook_event), 0, 0, 0, 0, { 0 }, { 0 }, { 0 }, { 0 }, { 0 }, { 0 } }
+
+/* What became of the events that vp_apply_webhook was given since the client was opened. */
+typedef struct vp_webhook_counts {
+    /* sizeof(vp_webhook_counts) */
+    uint32_t struct_size;
+    /* 0 */
+    uint32_t reserved;
+    /* Asked for a read, or joined one that was due. */
+    int64_t applied;
+    /* Could tell nothing new: duplicates, or late. */
+    int64_t known;
+    /* Of no payment of this client, of another sales unit, or garbage. */
+    int64_t unknown;
+    /* Reads that events have asked for. */
+    int64_t reads;
+} vp_webhook_counts;
+#define VP_WEBHOOK_COUNTS_INIT \
+    { sizeof(vp_webhook_counts), 0, 0, 0, 0, 0 }
+
 #ifdef __cplusplus
 extern "C" {
 #endif /* __cplusplus */
@@ -1565,6 +1668,52 @@ int32_t vp_import_payment(struct vp_client *client,
  */
 int32_t vp_storage_cost(struct vp_client *client, struct vp_storage *out_storage, struct vp_error *out_error);
 
+/* ---- Webhooks: the receiver, without a client, and the meter ---- */
+
+/*
+ * Whether a request is a webhook, signed with `secret` for this method, target, host and body, and what it says. For the
+ * back office that receives: needs no client, no journal and no network. `out_event` is filled only with VP_OK, and
+ * emptied otherwise.
+ *
+ * VP_ERR_NOT_GENUINE: no signature or a wrong one, a header of the signature twice, a body above VP_WEBHOOK_BODY_MAX: drop
+ * it, answer 401. VP_ERR_NOT_FRESH: drop it. VP_ERR_NOT_AN_EVENT: genuine, but of another kind or broken: drop it, and
+ * answer 200, or it comes again for a week and holds up what is behind it. With VP_OK answer 200 within 10 s.
+ *
+ * Also from a callback. Does not wait.
+ */
+int32_t vp_webhook_verify(const struct vp_webhook *webhook,
+                          struct vp_webhook_event *out_event,
+                          struct vp_error *out_error);
+
+/*
+ * Something happened to a payment, say the servers or a broker: the payment is read now, and the read moves it on. Of the
+ * event nothing is believed, so a forged, late or repeated one does no harm, and many of them make few reads. Only
+ * `reference` is needed; `name` may be NULL, or as in vp_webhook_event or as it is registered; `msn` may be NULL.
+ *
+ * VP_OK: read, or nothing new can be read. VP_PENDING: a read is due, and a vp_poll or vp_worker_run that waits in another
+ * thread does it at once, else the next call with time. VP_ERR_NO_SUCH_PAYMENT, VP_ERR_NOT_PERMITTED,
+ * VP_ERR_INVALID_ARGUMENT: not for this client; drop it.
+ *
+ * With `wait_ms` 0 the network is not touched. Not from a callback. At most `wait_ms` + `request_ms`, and the syncs of
+ * the journal.
+ */
+int32_t vp_apply_webhook(struct vp_client *client,
+                         const char *reference,
+                         const char *name,
+                         const char *msn,
+                         uint32_t wait_ms,
+                         struct vp_payment *out_payment,
+                         struct vp_error *out_error);
+
+/*
+ * What became of the events so far.
+ *
+ * Also from a callback. Does not wait.
+ */
+int32_t vp_webhook_count(struct vp_client *client,
+                         struct vp_webhook_counts *out_counts,
+                         struct vp_error *out_error);
+
 /* ---- Text and numbers, without a client ---- */
 
 /*
@@ -1716,6 +1865,29 @@ void vp_error_init(struct vp_error *error, uint32_t size);
  * NULL is fine. From anywhere.
  */
 void vp_storage_init(struct vp_storage *storage, uint32_t size);
+
+/*
+ * Sets up a vp_webhook: `size` is sizeof(vp_webhook), and no byte more is written. As VP_WEBHOOK_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_webhook_init(struct vp_webhook *webhook, uint32_t size);
+
+/*
+ * Sets up a vp_webhook_event: `size` is sizeof(vp_webhook_event), and no byte more is written. As VP_WEBHOOK_EVENT_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_webhook_event_init(struct vp_webhook_event *event,
+                           uint32_t size);
+
+/*
+ * Sets up a vp_webhook_counts: `size` is sizeof(vp_webhook_counts), and no byte more is written. As VP_WEBHOOK_COUNTS_INIT.
+ *
+ * NULL is fine. From anywhere.
+ */
+void vp_webhook_counts_init(struct vp_webhook_counts *counts,
+                            uint32_t size);
 
 #ifdef __cplusplus
 }  /* extern "C" */

@@ -41,7 +41,8 @@ Code = _enum(IntEnum, "Code", """
     REFUSED=-70 CUSTOMER_NOT_FOUND=-71 PUSH_NOT_ALLOWED=-72 ALREADY_APPROVED=-73 AMOUNT=-74 FUNDS_UNAVAILABLE=-75
     TOO_LATE=-76 NOT_APPROVED=-77
     STORAGE=-90 STORAGE_FULL=-91 STORAGE_IN_USE=-92 DAMAGED_RECORD=-93
-    PANIC=-100 INTERNAL=-101""")
+    PANIC=-100 INTERNAL=-101
+    NOT_GENUINE=-110 NOT_FRESH=-111 NOT_AN_EVENT=-112""")
 Cause = _enum(IntEnum, "Cause", """NONE TIMEOUT CONNECTION_LOST SERVER_ERROR LOCKED BAD_ANSWER INTERRUPTED
     STORAGE_AFTER_ANSWER NAME_LOOKUP CONNECT TLS RATE_LIMITED UNAUTHORIZED NOT_YET_PROVEN PROXY SOURCE_ADDRESS
     INTERFACE""")
@@ -70,6 +71,7 @@ Store = _enum(IntEnum, "Store", "OK NOTHING=-1 FULL=-2 FAILED=-3 DAMAGED=-4 RECO
 Token = _enum(IntEnum, "Token", "OK LATER=-1 REFUSED=-2 MAX=8192")
 Transport = _enum(IntEnum, "Transport", "BEGIN=1 GO_ON TEAR DONE=0 IN_PROGRESS NOT_SENT=-1 LOST=-2")
 CAPTURE_FINAL = 1
+WEBHOOK_BODY_MAX = 262144
 
 
 def nth(number):
@@ -128,6 +130,15 @@ vp_filter = _struct(
     ("reserved_pointer", pointer))
 vp_storage = _struct("vp_storage", ("reserved", u32), *_members(i64, "file_syncs directory_syncs longest_sync_ms"))
 
+vp_webhook = _struct(
+    "vp_webhook", ("body_size", u32), ("now_ms", i64), *_members(u32, "fresh_ms reserved"), *_members(text, "method target host"),
+    ("headers", c.POINTER(text)), ("body", pointer), ("secret", text))
+vp_webhook_event = _struct(
+    "vp_webhook_event", ("success", i32), *_members(i64, "amount timestamp signed_at"), ("name", c.c_char * 32),
+    ("currency", c.c_char * 8), ("msn", c.c_char * 16), ("reference", c.c_char * 72), ("psp_reference", c.c_char * 64),
+    ("idempotency_key", c.c_char * 64))
+vp_webhook_counts = _struct("vp_webhook_counts", ("reserved", u32), *_members(i64, "applied known unknown reads"))
+
 on_payment_fn = c.CFUNCTYPE(None, pointer, c.POINTER(vp_payment))
 on_tick_fn = c.CFUNCTYPE(i32, pointer, text, u32)
 on_log_fn = c.CFUNCTYPE(None, pointer, i32, text)
@@ -166,6 +177,7 @@ vp_config = _struct(
 
 # What a program sets up, and what it only reads.
 SET_UP = [vp_error, vp_payment, vp_event, vp_order_line, vp_receipt, vp_push_payment, vp_ride, vp_filter, vp_storage,
+          vp_webhook, vp_webhook_event, vp_webhook_counts,
           vp_hooks, vp_config]
 STRUCTS = [*SET_UP, vp_request]
 
@@ -196,6 +208,9 @@ FUNCTIONS = {
     "vp_export_payments": (i32, [pointer, record_fn, pointer, _out_error]),
     "vp_import_payment": (i32, [pointer, text, _out_error]),
     "vp_storage_cost": (i32, [pointer, c.POINTER(vp_storage), _out_error]),
+    "vp_webhook_verify": (i32, [c.POINTER(vp_webhook), c.POINTER(vp_webhook_event), _out_error]),
+    "vp_apply_webhook": (i32, [pointer, text, text, text, u32, _out_payment, _out_error]),
+    "vp_webhook_count": (i32, [pointer, c.POINTER(vp_webhook_counts), _out_error]),
     "vp_normalize_phone": (i32, [text, text, *_out_text, _out_error]),
     "vp_split_gross": (i32, [i64, i32, c.POINTER(i64), c.POINTER(i64), _out_error]),
     "vp_next_reference": (i32, [text, *_out_text, _out_error]),
@@ -436,6 +451,15 @@ class Client:
         result = self._call("vp_storage_cost", c.byref(storage))
         return plain(storage), result
 
+    def apply_webhook(self, reference, wait_ms, name=None, msn=None):
+        return self._call("vp_apply_webhook", _bytes(reference, "reference"), _bytes(name, "name"), _bytes(msn, "msn"), wait_ms,
+                          payment=True)
+
+    def webhook_counts(self):
+        counts = vp_webhook_counts(struct_size=c.sizeof(vp_webhook_counts))
+        result = self._call("vp_webhook_count", c.byref(counts))
+        return plain(counts), result
+
     def driver_text(self, payment, language):
         """What the driver reads, as str."""
         return driver_text(payment.message, language, self._library).text
@@ -455,6 +479,18 @@ def _text(function, *arguments):
     buffer, needed, error = c.create_string_buffer(256), u32(), vp_error(struct_size=c.sizeof(vp_error))
     code = function(*arguments, buffer, 256, c.byref(needed), c.byref(error))
     return Text(known(Code, code), buffer.value.decode() if code == Code.OK else None, plain(error))
+
+
+def webhook_verify(method, target, headers, body, secret, host=None, now_ms=0, fresh_ms=0, library=None):
+    """The event of a webhook, None if it is none, and the result. `headers`: pairs as they came; `body`: bytes."""
+    flat = [_bytes(part, "headers") for pair in headers for part in pair]
+    request = _fill(vp_webhook, {"method": method, "target": target, "host": host, "secret": secret, "now_ms": now_ms,
+                                 "fresh_ms": fresh_ms, "body_size": len(body)})
+    request.headers = (text * (len(flat) + 1))(*flat, None)
+    request.body = c.cast(c.c_char_p(body), pointer)
+    event, error = vp_webhook_event(struct_size=c.sizeof(vp_webhook_event)), vp_error(struct_size=c.sizeof(vp_error))
+    code = (library or load()).vp_webhook_verify(c.byref(request), c.byref(event), c.byref(error))
+    return plain(event) if code == Code.OK else None, Result(known(Code, code), None, plain(error))
 
 
 def driver_text(message, language, library=None):

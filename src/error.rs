@@ -93,6 +93,13 @@ pub const VP_ERR_PANIC: i32 = -100;
 /// A state that should not exist; nothing was sent.
 pub const VP_ERR_INTERNAL: i32 = -101;
 
+/// Not signed with this secret for this host, path and body, or not in a form that the servers send.
+pub const VP_ERR_NOT_GENUINE: i32 = -110;
+/// Genuine, but its date is outside the window that the receiver wants.
+pub const VP_ERR_NOT_FRESH: i32 = -111;
+/// Genuine, but no event of a payment that this version reads.
+pub const VP_ERR_NOT_AN_EVENT: i32 = -112;
+
 /// Nothing to add.
 pub const VP_CAUSE_NONE: i32 = 0;
 /// The time limit of the request was over.
@@ -235,6 +242,9 @@ pub static NAMES: &[(i32, &CStr)] = named![
     VP_ERR_DAMAGED_RECORD
     VP_ERR_PANIC
     VP_ERR_INTERNAL
+    VP_ERR_NOT_GENUINE
+    VP_ERR_NOT_FRESH
+    VP_ERR_NOT_AN_EVENT
 ];
 
 impl vp_error {

@@ -9,6 +9,7 @@ use crate::payment::{vp_event, vp_payment};
 use crate::pointers;
 use crate::receipt::{vp_order_line, vp_receipt};
 use crate::ride::{vp_push_payment, vp_ride};
+use crate::webhook::{vp_webhook, vp_webhook_counts, vp_webhook_event};
 
 const PAYMENT: u32 = size_of::<vp_payment>() as u32;
 const LINE: u32 = size_of::<vp_order_line>() as u32;
@@ -116,4 +117,31 @@ pub unsafe extern "C" fn vp_error_init(error: *mut vp_error, size: u32) {
 pub unsafe extern "C" fn vp_storage_init(storage: *mut vp_storage, size: u32) {
     // SAFETY: the header asks for NULL or `size` bytes that may be written.
     unsafe { pointers::init(storage, size, |_| {}) }
+}
+
+/// Sets up a vp_webhook: `size` is sizeof(vp_webhook), and no byte more is written. As VP_WEBHOOK_INIT.
+///
+/// NULL is fine. From anywhere.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_webhook_init(webhook: *mut vp_webhook, size: u32) {
+    // SAFETY: the header asks for NULL or `size` bytes that may be written.
+    unsafe { pointers::init(webhook, size, |_| {}) }
+}
+
+/// Sets up a vp_webhook_event: `size` is sizeof(vp_webhook_event), and no byte more is written. As VP_WEBHOOK_EVENT_INIT.
+///
+/// NULL is fine. From anywhere.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_webhook_event_init(event: *mut vp_webhook_event, size: u32) {
+    // SAFETY: the header asks for NULL or `size` bytes that may be written.
+    unsafe { pointers::init(event, size, |_| {}) }
+}
+
+/// Sets up a vp_webhook_counts: `size` is sizeof(vp_webhook_counts), and no byte more is written. As VP_WEBHOOK_COUNTS_INIT.
+///
+/// NULL is fine. From anywhere.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_webhook_counts_init(counts: *mut vp_webhook_counts, size: u32) {
+    // SAFETY: the header asks for NULL or `size` bytes that may be written.
+    unsafe { pointers::init(counts, size, |_| {}) }
 }

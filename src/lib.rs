@@ -43,6 +43,8 @@ mod around;
 
 mod office;
 
+mod webhook;
+
 mod text;
 
 mod init;
@@ -79,6 +81,9 @@ pub use around::{
 pub use office::{vp_decide, vp_export_payments, vp_import_payment, vp_storage_cost, vp_write_off};
 pub use office::{vp_record_fn, vp_storage};
 
+pub use webhook::{vp_apply_webhook, vp_webhook_count, vp_webhook_verify};
+pub use webhook::{vp_webhook, vp_webhook_counts, vp_webhook_event};
+
 pub use text::{
     vp_driver_text, vp_next_reference, vp_normalize_phone, vp_split_gross, vp_status_name,
 };
@@ -86,5 +91,5 @@ pub use text::{
 pub use init::{vp_config_init, vp_error_init, vp_event_init, vp_filter_init, vp_hooks_init};
 pub use init::{
     vp_order_line_init, vp_payment_init, vp_push_payment_init, vp_receipt_init, vp_ride_init,
-    vp_storage_init,
+    vp_storage_init, vp_webhook_counts_init, vp_webhook_event_init, vp_webhook_init,
 };

@@ -6,6 +6,7 @@ mod handles;
 mod nulls;
 mod panics;
 mod text;
+mod webhook;
 
 use std::ffi::{CStr, CString};
 use std::ptr::{null, null_mut};

@@ -98,6 +98,14 @@ pub enum Code {
     Panic = -100,
     /// A state that should not exist; nothing was sent.
     Internal = -101,
+
+    // -110 .. -119: a webhook that is not to be believed, or tells nothing.
+    /// Not signed with this secret for this host, path and body, or not in a form that these servers send.
+    NotGenuine = -110,
+    /// Genuine, but its date is outside the window that the receiver wants.
+    NotFresh = -111,
+    /// Genuine, but no event of a payment that this version reads.
+    NotAnEvent = -112,
 }
 
 impl Code {
@@ -141,6 +149,9 @@ impl Code {
         Code::DamagedRecord,
         Code::Panic,
         Code::Internal,
+        Code::NotGenuine,
+        Code::NotFresh,
+        Code::NotAnEvent,
     ];
 
     /// The number that crosses the ABI.
@@ -194,6 +205,9 @@ impl Code {
             Code::DamagedRecord => "VP_ERR_DAMAGED_RECORD",
             Code::Panic => "VP_ERR_PANIC",
             Code::Internal => "VP_ERR_INTERNAL",
+            Code::NotGenuine => "VP_ERR_NOT_GENUINE",
+            Code::NotFresh => "VP_ERR_NOT_FRESH",
+            Code::NotAnEvent => "VP_ERR_NOT_AN_EVENT",
         }
     }
 }
@@ -380,5 +394,7 @@ fn usual_answers(code: Code) -> (Retry, Who) {
             (Retry::Later, Who::Office)
         }
         Code::Panic | Code::Internal => (Retry::No, Who::Programmer),
+        Code::NotGenuine | Code::NotFresh => (Retry::No, Who::Office),
+        Code::NotAnEvent => (Retry::No, Who::Vipps),
     }
 }

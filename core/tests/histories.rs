@@ -42,6 +42,8 @@ enum Act {
     JumpWall(i64),
     Fault(&'static str, u8),
     RevokeToken,
+    /// An event, true or forged.
+    Event(&'static str, u32),
 }
 
 fn acts() -> impl Strategy<Value = Vec<Act>> {
@@ -55,6 +57,15 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         Just("refund"),
         Just("token")
     ];
+    let name = prop_oneof![
+        Just("CREATED"),
+        Just("AUTHORIZED"),
+        Just("TERMINATED"),
+        Just("CAPTURED"),
+        Just("CANCELLED"),
+        Just("REFUNDED"),
+        Just("")
+    ];
     let act = prop_oneof![
         3 => wait.clone().prop_map(Act::Create),
         4 => wait.clone().prop_map(Act::Poll),
@@ -63,7 +74,8 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         3 => (1u8..=3, wait.clone()).prop_map(|(how, wait)| Act::Cancel(how, wait)),
         2 => (1i64..=3, 1u32..=2, wait.clone()).prop_map(|(part, nth, wait)| Act::Refund { part, nth, wait }),
         2 => wait.clone().prop_map(Act::Settle),
-        2 => wait.prop_map(Act::Work),
+        2 => wait.clone().prop_map(Act::Work),
+        2 => (name, wait).prop_map(|(name, wait)| Act::Event(name, wait)),
         3 => Just(Act::Reboot),
         4 => Just(Act::Approve),
         1 => Just(Act::Decline),
@@ -168,6 +180,7 @@ impl History {
             }
             Act::Settle(wait) => self.settle(*wait),
             Act::Work(wait) => drop(c.worker_run(*wait)),
+            Act::Event(name, wait) => drop(c.apply_webhook(R, name, "", *wait)),
             Act::Reboot => self.m.reboot(),
             Act::Approve => {
                 let now = vpmeter_core::clock::Clock::monotonic_ms(&*self.m.model.clock);

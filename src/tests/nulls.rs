@@ -31,6 +31,10 @@ fn every_null_is_named() {
     let config = vp_config::empty();
     let mut handle = null_mut();
     let h: *mut *mut vp_client = &mut handle;
+    let came = vp_webhook::empty();
+    let mut event = vp_webhook_event::empty();
+    let heard: *mut vp_webhook_event = &mut event;
+    let counts = vp_webhook_counts::empty;
     let calls: Vec<(&str, Call)> = vec![
         (
             "config",
@@ -177,6 +181,34 @@ fn every_null_is_named() {
         (
             "each",
             Box::new(|e| unsafe { vp_list_payments(c, null(), None, null_mut(), e) }),
+        ),
+        (
+            "webhook",
+            Box::new(|e| unsafe { vp_webhook_verify(null(), heard, e) }),
+        ),
+        (
+            "out_event",
+            Box::new(|e| unsafe { vp_webhook_verify(&came, null_mut(), e) }),
+        ),
+        (
+            "client",
+            Box::new(|e| unsafe { vp_apply_webhook(null_mut(), r, n, n, 0, out, e) }),
+        ),
+        (
+            "reference",
+            Box::new(|e| unsafe { vp_apply_webhook(c, n, n, n, 0, out, e) }),
+        ),
+        (
+            "out_payment",
+            Box::new(|e| unsafe { vp_apply_webhook(c, r, n, n, 0, no, e) }),
+        ),
+        (
+            "client",
+            Box::new(|e| unsafe { vp_webhook_count(null_mut(), &mut counts(), e) }),
+        ),
+        (
+            "out_counts",
+            Box::new(|e| unsafe { vp_webhook_count(c, null_mut(), e) }),
         ),
         (
             "typed",

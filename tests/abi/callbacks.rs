@@ -15,6 +15,7 @@ pub const ALLOWED: &[&str] = &[
     "vp_next_reference",
     "vp_driver_text",
     "vp_storage_cost",
+    "vp_webhook_count",
 ];
 
 #[track_caller]
@@ -50,6 +51,7 @@ pub fn called_from(meter: &Driver, hook: &str, allowed: &[&str]) {
         "vp_write_off",
         "vp_export_payments",
         "vp_import_payment",
+        "vp_apply_webhook",
     ] {
         assert_eq!(inside.get(name), "VP_ERR_REENTRANT", "{name} from {hook}");
     }

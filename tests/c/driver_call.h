@@ -40,5 +40,7 @@ typedef int32_t command_fn(struct call *call);
 command_fn do_phone, do_next, do_text, do_split, do_version;
 /* driver_office.c */
 command_fn do_decide, do_write_off, do_export, do_import, do_storage, do_keys;
+/* driver_webhook.c */
+command_fn do_verify, do_apply, do_counts;
 
 #endif

@@ -242,6 +242,9 @@ static int32_t do_sizes(struct call *call)
     answer_number(&call->answer, "vp_config", (int64_t)sizeof(vp_config));
     answer_number(&call->answer, "vp_hooks", (int64_t)sizeof(vp_hooks));
     answer_number(&call->answer, "vp_storage", (int64_t)sizeof(vp_storage));
+    answer_number(&call->answer, "vp_webhook", (int64_t)sizeof(vp_webhook));
+    answer_number(&call->answer, "vp_webhook_event", (int64_t)sizeof(vp_webhook_event));
+    answer_number(&call->answer, "vp_webhook_counts", (int64_t)sizeof(vp_webhook_counts));
     call->out_error = NULL;
     return VP_OK;
 }
@@ -275,6 +278,7 @@ static const struct {
     {"decide", do_decide}, {"write_off", do_write_off}, {"transport", do_bench}, {"late", do_late},
     {"files", do_files},   {"sizes", do_sizes},
     {"keys", do_keys}, {"export", do_export}, {"import", do_import},       {"storage", do_storage},
+    {"verify", do_verify}, {"apply", do_apply},         {"counts", do_counts},
 };
 
 void carry_out(struct worker *worker, struct line *line)

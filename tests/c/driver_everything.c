@@ -19,6 +19,10 @@ void call_everything(vp_client *client, const char *where)
     vp_payment paid = VP_PAYMENT_INIT;
     vp_error error = VP_ERROR_INIT;
     vp_storage storage = VP_STORAGE_INIT;
+    vp_webhook webhook = VP_WEBHOOK_INIT;
+    vp_webhook_event heard = VP_WEBHOOK_EVENT_INIT;
+    vp_webhook_counts counts = VP_WEBHOOK_COUNTS_INIT;
+    const char *const no_headers[] = {NULL};
     vp_client *other = NULL;
     const char *ref = "trip-0001";
     char text[100];
@@ -27,6 +31,10 @@ void call_everything(vp_client *client, const char *where)
 #define TRY(name, call) answer_text(&answer, name, vp_status_name(call))
     ride.payment = &request;
     paid.message = VP_MSG_PAID;
+    webhook.method = "POST";
+    webhook.target = "/hook";
+    webhook.headers = no_headers;
+    webhook.secret = "secret";
     answer_begin(&answer, "event");
     answer_text(&answer, "kind", "inside");
     answer_text(&answer, "where", where);
@@ -48,6 +56,9 @@ void call_everything(vp_client *client, const char *where)
     TRY("vp_export_payments", vp_export_payments(client, tell_nothing, NULL, &error));
     TRY("vp_import_payment", vp_import_payment(client, "{}", &error));
     TRY("vp_storage_cost", vp_storage_cost(client, &storage, &error));
+    TRY("vp_apply_webhook", vp_apply_webhook(client, ref, "AUTHORIZED", NULL, 10, &payment, &error));
+    TRY("vp_webhook_count", vp_webhook_count(client, &counts, &error));
+    TRY("vp_webhook_verify", vp_webhook_verify(&webhook, &heard, &error));
     TRY("vp_known_payment", vp_known_payment(client, ref, &payment, &error));
     TRY("vp_list_payments", vp_list_payments(client, NULL, tell_listed, &none, &error));
     TRY("vp_normalize_phone", vp_normalize_phone("91234567", "NO", text, sizeof text, NULL, &error));

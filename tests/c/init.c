@@ -60,6 +60,9 @@ int main(void)
     SAME(vp_event, VP_EVENT_INIT);
     SAME(vp_error, VP_ERROR_INIT);
     SAME(vp_storage, VP_STORAGE_INIT);
+    SAME(vp_webhook, VP_WEBHOOK_INIT);
+    SAME(vp_webhook_event, VP_WEBHOOK_EVENT_INIT);
+    SAME(vp_webhook_counts, VP_WEBHOOK_COUNTS_INIT);
 
     check(strcmp(VPMETER_VERSION, vp_version()) == 0, "the versions agree");
     check(VPMETER_VERSION_NUMBER == vp_version_number(), "the version numbers agree");

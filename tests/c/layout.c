@@ -129,6 +129,40 @@ AT(vp_storage, file_syncs, 8);
 AT(vp_storage, directory_syncs, 16);
 AT(vp_storage, longest_sync_ms, 24);
 
+SIZE(vp_webhook, 24 + 6 * P);
+AT(vp_webhook, struct_size, 0);
+AT(vp_webhook, body_size, 4);
+AT(vp_webhook, now_ms, 8);
+AT(vp_webhook, fresh_ms, 16);
+AT(vp_webhook, reserved, 20);
+AT(vp_webhook, method, 24);
+AT(vp_webhook, target, 24 + P);
+AT(vp_webhook, host, 24 + 2 * P);
+AT(vp_webhook, headers, 24 + 3 * P);
+AT(vp_webhook, body, 24 + 4 * P);
+AT(vp_webhook, secret, 24 + 5 * P);
+
+SIZE(vp_webhook_event, 288);
+AT(vp_webhook_event, struct_size, 0);
+AT(vp_webhook_event, success, 4);
+AT(vp_webhook_event, amount, 8);
+AT(vp_webhook_event, timestamp, 16);
+AT(vp_webhook_event, signed_at, 24);
+AT(vp_webhook_event, name, 32);
+AT(vp_webhook_event, currency, 64);
+AT(vp_webhook_event, msn, 72);
+AT(vp_webhook_event, reference, 88);
+AT(vp_webhook_event, psp_reference, 160);
+AT(vp_webhook_event, idempotency_key, 224);
+
+SIZE(vp_webhook_counts, 40);
+AT(vp_webhook_counts, struct_size, 0);
+AT(vp_webhook_counts, reserved, 4);
+AT(vp_webhook_counts, applied, 8);
+AT(vp_webhook_counts, known, 16);
+AT(vp_webhook_counts, unknown, 24);
+AT(vp_webhook_counts, reads, 32);
+
 SIZE(vp_hooks, 8 + 14 * P);
 AT(vp_hooks, struct_size, 0);
 AT(vp_hooks, payment_size, 4);

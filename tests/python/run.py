@@ -145,7 +145,8 @@ class TheHeader(unittest.TestCase):
                  "NEXT": vp.Next, "OWED": vp.Owed, "MSG": vp.Msg, "UNIT": vp.Unit, "TICK": vp.Tick, "LOG": vp.Log,
                  "THEN": vp.Then, "CUSTOMER": vp.Customer, "CANCEL": vp.Cancel, "LIST": vp.List, "DECIDE": vp.Decide,
                  "GATEWAY": vp.Gateway, "SHELF": vp.Shelf, "STORE": vp.Store, "TOKEN": vp.Token, "TRANSPORT": vp.Transport}
-        ours = {"HEADER_VERSION": vp.HEADER_VERSION, "CAPTURE_FINAL": vp.CAPTURE_FINAL}
+        ours = {"HEADER_VERSION": vp.HEADER_VERSION, "CAPTURE_FINAL": vp.CAPTURE_FINAL,
+                "WEBHOOK_BODY_MAX": vp.WEBHOOK_BODY_MAX}
         for code in vp.Code:
             ours[code.name if code >= 0 else f"ERR_{code.name}"] = int(code)
         for prefix, kind in kinds.items():

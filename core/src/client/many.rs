@@ -147,11 +147,16 @@ impl Client {
     /// Takes the payments in turn: one that has to wait does not hold up the others. A report if the call was stopped.
     fn work_on(self: &Arc<Self>, slots: &[Arc<Slot>], goal: Goal, wait_ms: u32) -> Option<Report> {
         let call = Rc::new(Call::begin(self, "", wait_ms));
-        let asked = self.asked.load(Ordering::SeqCst);
         for slot in slots {
             self.unblock(slot);
         }
+        let started = self.asked.load(Ordering::SeqCst);
         loop {
+            let asked = self.asked.load(Ordering::SeqCst);
+            // A worker takes up what was asked for since it counted its payments.
+            if goal == Goal::Work && asked != started {
+                return None;
+            }
             let mut wake = i64::MAX;
             for slot in slots {
                 if call.beat() == Flow::Stop {
@@ -165,12 +170,9 @@ impl Client {
             if wake == i64::MAX {
                 return call.stopped_report();
             }
-            let more = || goal == Goal::Work && self.asked.load(Ordering::SeqCst) != asked;
+            let more = || self.asked.load(Ordering::SeqCst) != asked;
             if !call.wait_until(wake, more) {
                 return call.stopped_report();
-            }
-            if more() {
-                return None;
             }
         }
     }

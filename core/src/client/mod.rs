@@ -17,6 +17,7 @@ mod many;
 mod ride;
 mod slot;
 pub mod snapshot;
+mod told;
 mod work;
 
 use std::collections::HashMap;
@@ -49,6 +50,7 @@ use work::Call;
 pub use create::PushPayment;
 pub use many::{Filter, Which};
 pub use ride::Ride;
+pub use told::WebhookCounts;
 
 /// Random bytes of the host or of the operating system.
 pub trait Random: Send + Sync {
@@ -115,6 +117,7 @@ pub struct Client {
     swept: AtomicBool,
     /// Counts what was asked for, so that a worker that waits sees it.
     asked: AtomicU64,
+    tally: told::Tally,
 }
 
 impl Client {
@@ -135,6 +138,7 @@ impl Client {
             server_time: AtomicI64::new(i64::MIN),
             kept_time: AtomicI64::new(i64::MIN),
             asked: AtomicU64::new(0),
+            tally: told::Tally::default(),
             swept: AtomicBool::new(false),
         };
         client.read_time();

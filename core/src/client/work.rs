@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use super::exchange::{Errand, Message};
@@ -351,7 +352,13 @@ impl Client {
         let p = &mut live.payment;
         match step {
             Step::Send(_) => note(&mut p.course.writes, now),
-            Step::Read | Step::ReadEvents => note(&mut p.course.reads, now),
+            Step::Read => {
+                note(&mut p.course.reads, now);
+                if p.course.told.begin() {
+                    self.tally.reads.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Step::ReadEvents => note(&mut p.course.reads, now),
             _ => {}
         }
         let r = &p.record;
@@ -454,7 +461,7 @@ fn settled_code(p: &Payment, goal: Goal, mut report: Report) -> Report {
     }
     let only_reads = matches!(
         goal,
-        Goal::Approval | Goal::Receipt | Goal::Settle | Goal::Work
+        Goal::Approval | Goal::Receipt | Goal::Told | Goal::Settle | Goal::Work
     ) && p.record.create.progress == Progress::Done;
     if only_reads {
         if report.code == Code::OutcomeUnknown {
@@ -545,6 +552,10 @@ fn reached(p: &Payment, goal: Goal) -> Option<Report> {
             ended(&r.release.as_ref()?.progress)
         }
         Goal::Refund(i) => ended(&r.refunds.get(i)?.progress),
+        Goal::Told => {
+            let over = r.closed_at != 0 || matches!(r.create.progress, Progress::Refused(_));
+            (over || p.course.told.due().is_none()).then(Report::ok)
+        }
         Goal::Work | Goal::Settle => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use super::told::Told;
 use super::{Now, Record};
 use crate::error::Report;
 
@@ -32,6 +33,8 @@ pub struct Course {
     pub read_now: bool,
     /// The event log must be read before anything else.
     pub events_now: bool,
+    /// Events that were told of this payment.
+    pub told: Told,
     /// The open operation (not the create) may have happened: its answer was lost, or proves nothing.
     pub in_doubt: bool,
     /// An operation was accepted with a 200 that proves nothing, at this monotonic time.
@@ -106,6 +109,7 @@ impl Course {
             tries: 0,
             read_now: false,
             events_now: false,
+            told: Told::default(),
             in_doubt: false,
             accepted_at: None,
             unproven_reads: 0,

@@ -11,6 +11,7 @@ use crate::reference::{idempotency_key, KeyOf, Reference, RideId};
 
 mod course;
 mod intents;
+pub mod told;
 
 pub use course::{Course, Operation, Unsaved};
 

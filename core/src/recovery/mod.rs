@@ -23,6 +23,8 @@ pub enum Goal {
     Released,
     /// Refund number `n` (index) is proven or refused.
     Refund(usize),
+    /// A read has answered the events that were told.
+    Told,
     /// Everything recorded is done, by a thread of the host.
     Work,
     /// Everything unfinished is finished, after a restart or in idle time.
@@ -81,7 +83,16 @@ pub fn next(p: &Payment, goal: Goal, now: Now) -> Step {
     if p.course.read_now {
         return read_gate(p, now, Step::Read);
     }
-    let money = next_of_money(p, goal, now);
+    let told = p.course.told.due();
+    if told.is_some_and(|at| at <= now.mono) {
+        return read_gate(p, now, Step::Read);
+    }
+    let money = match (next_of_money(p, goal, now), told) {
+        (Step::Wait(until), Some(at)) => Step::Wait(until.min(at)),
+        // Others do not stay for what may come to nothing.
+        (Step::Idle, Some(at)) if matches!(goal, Goal::Told | Goal::Work) => Step::Wait(at),
+        (step, _) => step,
+    };
     match (money, receipt_in_spare_time(p, goal, now)) {
         // The receipt uses the time in which the money has to wait.
         (Step::Idle, Some(receipt)) => receipt,
@@ -114,12 +125,17 @@ fn next_of_create(p: &Payment, goal: Goal, now: Now) -> Step {
     if c.blocked.is_some() {
         return Step::Idle;
     }
-    let unread = c.stale || c.read_now;
+    let told = c.told.due();
+    let unread = c.stale || c.read_now || told.is_some_and(|at| at <= now.mono);
     if may_send_create(p, goal, now) && !unread {
         return write_gate(p, now, Operation::Create);
     }
     if !c.create_may_have_left {
         return Step::Idle;
+    }
+    match told {
+        Some(at) if goal == Goal::Told && at > now.mono => return Step::Wait(at),
+        _ => {}
     }
     read_gate(p, now, Step::Read)
 }

@@ -6,3 +6,4 @@ pub mod order_management;
 pub mod problem;
 pub mod time;
 pub mod token;
+pub mod webhook;

@@ -157,6 +157,17 @@ fn struct_sizes() {
             "out_storage.struct_size",
             "vp_storage",
         ),
+        (
+            "counts counts_size",
+            "out_counts.struct_size",
+            "vp_webhook_counts",
+        ),
+        ("verify webhook_size", "webhook.struct_size", "vp_webhook"),
+        (
+            "verify event_size",
+            "out_event.struct_size",
+            "vp_webhook_event",
+        ),
     ] {
         // Nothing at all, too little, and what was never set up.
         for size in [0, 3, sizes.number(of) - 1, 65_537, 0xffff_ffff] {

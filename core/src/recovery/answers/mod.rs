@@ -5,7 +5,9 @@ mod refusals;
 
 use super::{may_send_create, read_pause, Goal, NOT_FOUND_PROOF_MS, UNPROVEN_MS};
 use crate::error::{Cause, Code, Report};
-use crate::payment::{Movement, Now, Operation, Payment, Progress, Refusal, State, Unsaved};
+use crate::payment::{
+    Aggregate, Movement, Now, Operation, Payment, Progress, Refusal, State, Unsaved,
+};
 use crate::poll::PollPlan;
 use crate::retry::{bad_answer, pause, Answer};
 use crate::vipps::epayment::{parse_events, parse_payment, Event, PaymentAnswer};
@@ -139,12 +141,19 @@ impl Payment {
     /// The answer to a read of the payment.
     pub fn on_read(&mut self, answer: Answer, goal: Goal, plan: &PollPlan, m: Moment) {
         self.course.next_poll = m.now.mono + self.course.poll_every;
+        let before = self.what_is_seen();
         match answer {
             Answer::Done(body) => match parse_payment(&body) {
-                Some(seen) if self.is_about_us(&seen) => self.seen(seen, plan, m),
+                Some(seen) if self.is_about_us(&seen) => {
+                    self.seen(seen, plan, m);
+                    self.told_was_read(self.what_is_seen() != before, m.now.mono);
+                }
                 _ => self.step_back(unreadable(), None, m),
             },
-            Answer::NotFound(report) => self.not_found(report, goal, m),
+            Answer::NotFound(report) => {
+                self.not_found(report, goal, m);
+                self.told_was_read(self.what_is_seen() != before, m.now.mono);
+            }
             Answer::Unauthorized(report) => self.stop(report),
             Answer::Refused(report) => self.stop(report),
             Answer::RateLimited(report, asked) => {
@@ -162,6 +171,11 @@ impl Payment {
             }
             Answer::NotSent(report) => self.not_sent(report, m),
         }
+    }
+
+    fn what_is_seen(&self) -> (State, Aggregate, bool) {
+        let r = &self.record;
+        (r.state, r.aggregate, r.create.progress.is_owed())
     }
 
     fn is_about_us(&self, seen: &PaymentAnswer) -> bool {
