@@ -1,5 +1,7 @@
 //! What the client was told, for the log: kept as it went out and bounded, masked when it is shown.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use crate::json;
@@ -16,7 +18,8 @@ pub struct Answered {
     /// Of the domain error.
     pub code: Option<String>,
     content_type: Option<String>,
-    body: Box<[u8]>,
+    /// Shared by the snapshots of the log.
+    body: Arc<[u8]>,
     length: usize,
     /// Whose payment it is about: the number must not be seen.
     number: Option<String>,

@@ -43,7 +43,7 @@ pub fn replace_digits(text: &str, digits: &str, with: &str) -> String {
 /// In text of no known form, what names a key is not shown, and eight digits or more, also with spaces or dashes
 /// between them, may be a number of a person.
 pub fn text(text: &str) -> String {
-    if has_a_key(text) || text.contains("token") { "***".to_owned() } else { digits(text) }
+    if has_a_key(text) || text.contains("token=") || text.contains("_token") { "***".to_owned() } else { digits(text) }
 }
 
 /// Does a text speak of keys? Then it may have one.
@@ -250,7 +250,14 @@ mod tests {
         assert_eq!(phone("7"), "7");
         assert_eq!(text("a 4791234567 b 1234567"), "a ********67 b 1234567");
         assert_eq!(text("call +47 912-34 567, 7 times"), "call +** ***-** *67, 7 times");
-        for secret in ["x client_secret=y", "{\"Client-Secret\": \"y\"", "Ocp-Apim-Subscription-Key: y", "bearer y"] {
+        for secret in [
+            "x client_secret=y",
+            "{\"Client-Secret\": \"y\"",
+            "Ocp-Apim-Subscription-Key: y",
+            "bearer y",
+            "a?token=y",
+            "access_token: y",
+        ] {
             assert_eq!(text(secret), "***", "{secret}");
         }
     }
