@@ -85,8 +85,11 @@ impl Sim {
     pub fn settle(&mut self, now: i64) -> bool {
         let paid = self.ledger.settle(now);
         self.ledger.take_news(|payment, nth| self.webhooks.announce(payment, nth, &self.switches));
-        let silenced = self.webhooks.settle(now);
-        paid || silenced
+        let gone = self.webhooks.settle(now);
+        if let Some(recording) = &self.recording {
+            gone.iter().for_each(|id| recording.forgotten(now, id));
+        }
+        paid || !gone.is_empty()
     }
 
     /// When something changes by the mere passing of time, for a state that is settled by `now`.

@@ -30,6 +30,9 @@ const MOST_BYTES: usize = 64 * 1024 * 1024;
 /// Of the last line of a recording that became too large: when, in milliseconds since it began.
 const CUT: &str = "cut_at";
 
+/// Which webhook was deleted because its receiver had been silent for too long.
+const FORGOTTEN: &str = "webhook_deleted";
+
 /// The headers that the servers look at. All others could hold anything.
 const HEADERS: [&str; 11] = [
     "authorization",
@@ -139,6 +142,17 @@ impl Recording {
         let Some(mut line) = recorder.pending.remove(&n) else { return };
         line.insert("answer".to_owned(), Value::Null);
         recorder.finish(at, line);
+    }
+
+    /// A webhook that nobody answered was deleted. In a replay nothing is delivered, so it must be told.
+    pub fn forgotten(&self, at: i64, id: &str) {
+        let mut recorder = self.lock();
+        let name = recorder.names.hide(id);
+        // One that was registered before the recording began is not there in a replay.
+        if recorder.ended || name == id {
+            return;
+        }
+        recorder.finish(at, Map::from_iter([(FORGOTTEN.to_owned(), Value::from(name))]));
     }
 
     /// A call of the control API that may have changed what the servers answer from now on.

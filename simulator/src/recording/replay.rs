@@ -9,7 +9,7 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::{Map, Value};
 
 use super::names::Names;
-use super::{CUT, RIGHT, VERSION, WRONG, right, shown};
+use super::{CUT, FORGOTTEN, RIGHT, VERSION, WRONG, right, shown};
 use crate::cli::{self, Options};
 use crate::control;
 use crate::exchange;
@@ -39,6 +39,10 @@ pub fn replay(path: &Path) -> Result<(String, bool), String> {
         let (at, line) = line?;
         if line.get(CUT).is_some() {
             let _ = writeln!(told, "{at}: the recording had become too large and was cut there");
+            continue;
+        }
+        if let Some(id) = line[FORGOTTEN].as_str() {
+            servers.forget(id);
             continue;
         }
         let line = Line::read(&line).map_err(|reason| format!("{at}: {reason}"))?;
@@ -114,6 +118,10 @@ impl Servers {
         sim.base_url = "https://127.0.0.1".to_owned();
         sim.clock.stand_at(start);
         Ok(Servers { sim, names: Names::default(), start })
+    }
+
+    fn forget(&mut self, webhook: &str) {
+        self.sim.webhooks.remove(&self.names.reveal(webhook));
     }
 
     fn ask(&mut self, line: &Line) -> Value {

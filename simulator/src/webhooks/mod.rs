@@ -96,7 +96,7 @@ impl Webhooks {
         self.registrations.iter().find(|known| known.id == id)
     }
 
-    fn remove(&mut self, id: &str) {
+    pub fn remove(&mut self, id: &str) {
         self.registrations.retain(|known| known.id != id);
         self.queue.drop_registration(id);
     }
@@ -117,14 +117,15 @@ impl Webhooks {
     }
 
     /// Registrations that have been silent for too long go, once everything before that moment has been tried.
-    pub fn settle(&mut self, now: i64) -> bool {
+    /// Their ids.
+    pub fn settle(&mut self, now: i64) -> Vec<String> {
         let over = |known: &Registration| {
             let ends = known.ends().filter(|ends| *ends <= now)?;
             self.queue.earliest_of(&known.id).is_none_or(|due| due >= ends).then(|| known.id.clone())
         };
         let gone: Vec<String> = self.registrations.iter().filter_map(over).collect();
         gone.iter().for_each(|id| self.remove(id));
-        !gone.is_empty()
+        gone
     }
 
     /// For a state that is settled by `now`.

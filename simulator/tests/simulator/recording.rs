@@ -1,6 +1,7 @@
 //! The traffic is written down without secrets and numbers of phones, and a replay of it gets the same answers.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -9,6 +10,8 @@ use vp_simulator::temp::TempDir;
 
 use crate::bench::{Bench, PHONE, push, receipt};
 use crate::command_line::output;
+use crate::webhook_deliveries::settled;
+use crate::webhooks::{ALL, register, registered};
 
 /// What a meter may meet on a day, good and bad.
 fn session(bench: &Bench) {
@@ -126,6 +129,31 @@ fn a_clock_that_runs_is_replayed_too() {
     let dir = TempDir::new().expect("a directory");
     let (told, same) = replay(&written(&dir, &text)).expect("a good file");
     assert!(same && told.starts_with("101 requests"), "{told}");
+}
+
+#[test]
+fn a_webhook_that_dies_of_silence_dies_in_a_replay_too() {
+    let bench = Bench::with(&["--token-life", "365d"]);
+    bench.sim("POST", "recording", Value::Null);
+    let token = bench.fetch_token();
+    let bench = Bench { token, ..bench };
+    let address = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    register(&bench, &format!("http://{address}/dies"), &[ALL[0]]);
+    register(&bench, &format!("http://{address}/lives"), &[ALL[2]]);
+    bench.create("ride-0001").send();
+    settled(&bench);
+    bench.advance(15 * 86_400_000);
+    settled(&bench);
+    assert_eq!(registered(&bench).len(), 1, "two weeks of silence");
+    let text = bench.try_sim("DELETE", "recording", &Value::Null).text();
+    let dir = TempDir::new().expect("a directory");
+    let (told, same) = replay(&written(&dir, &text)).expect("a good file");
+    assert!(same && told.starts_with("5 requests"), "{told}");
+    let line = "\"webhook_deleted\":\"<id 1>\"";
+    let without: Vec<&str> = text.lines().filter(|other| !other.contains(line)).collect();
+    assert_eq!(without.len() + 1, text.lines().count(), "{text}");
+    let (told, same) = replay(&written(&dir, &without.join("\n"))).expect("a good file");
+    assert!(!same && told.contains("/webhooks/v1/webhooks"), "{told}");
 }
 
 #[test]
