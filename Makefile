@@ -6,6 +6,7 @@
 #   make header    include/vpmeter.h from the Rust sources
 #   make size      stripped sizes, and the memory of examples-c/minimal.c after its ride
 #   make bench-simulator   requests a second, latencies and start times of the simulator
+#   make bench-webhook   how soon a meter knows, by events and by polling; a thousand meters on one relay
 #   make crash-matrix   kills the library in every moment of a ride; writes docs/crash-matrix.md
 #   make histories, make mutants   random histories of a payment; the library broken on purpose
 #   make screenshot   docs/phone.png, the simulator's page in Chromium
@@ -88,7 +89,7 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-test: lint test-rust test-simulator test-abi test-doors test-presets test-python test-crash test-clients test-schema test-recipes test-browser
+test: lint test-rust test-simulator test-abi test-doors test-presets test-python test-relay test-crash test-clients test-schema test-recipes test-browser
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
@@ -149,6 +150,24 @@ size: examples lib-small simulator
 .PHONY: metrology
 metrology: examples simulator
 	@VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" $(PYTHON) tools/metrology.py --build $(BUILD)
+
+# The office's relay and a meter on its broker, with Debian's Mosquitto and libmicrohttpd.
+.PHONY: relay test-relay bench-webhook
+relay: lib
+	@CC="$(CC)" sh tools/relay-packages.sh
+	@$(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include examples-c/fleet_relay.c examples-c/broker_line.c -o $(BUILD)/fleet_relay \
+	  -L$(BUILD) -lvpmeter -lmicrohttpd -lmosquitto -pthread -Wl,-rpath,'$$ORIGIN'
+	@$(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include examples-c/relay_meter.c examples-c/broker_line.c -o $(BUILD)/relay_meter \
+	  -L$(BUILD) -lvpmeter -lmosquitto -pthread -Wl,-rpath,'$$ORIGIN'
+
+test-relay: lib simulator
+	@if CC="$(CC)" sh tools/relay-packages.sh; then $(MAKE) --no-print-directory relay && \
+	  VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
+	  sh tools/stage.sh test-relay $(PYTHON) tests/relay/run.py; else echo "== test-relay: SKIPPED"; fi
+
+# From approval to knowing, by events and by polling; then a thousand meters at once. Figures of this machine, so no test.
+bench-webhook: relay simulator
+	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" $(PYTHON) tools/bench_webhook.py
 
 # The phone page in a real Chromium: a person pays the rides of the taximeter with it.
 .PHONY: test-browser screenshot
