@@ -79,6 +79,8 @@ static void set_up(CURL *easy, const vp_request *request, struct curl_slist *lin
         curl_easy_setopt(easy, CURLOPT_POST, 1L);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)request->body_size);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request->body_size > 0 ? request->body : "");
+    } else if (strcmp(request->method, "GET") != 0) {
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
     }
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)request->limit_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_ms);

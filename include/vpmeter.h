@@ -690,6 +690,12 @@
 /* The longest body in bytes that vp_webhook_verify takes; an event has a few hundred. */
 #define VP_WEBHOOK_BODY_MAX 262144
 
+/* The least size of a buffer for the id of a registration. */
+#define VP_WEBHOOK_ID_SIZE 64
+
+/* The least size of a buffer for the secret of a registration. */
+#define VP_WEBHOOK_SECRET_SIZE 256
+
 /* Where the hook `transport` puts its answer: a handle, good until the hook returns and on its thread only. */
 typedef struct vp_answer vp_answer;
 
@@ -789,7 +795,7 @@ typedef struct vp_request {
     uint32_t answer_max;
     /* 0 */
     uint32_t reserved;
-    /* "GET" or "POST". */
+    /* "GET" or "POST"; vp_delete_webhook has "DELETE". */
     const char *method;
     /* "https://host[:port]/path": the whole of it, for a client that wants it so. */
     const char *url;
@@ -1307,6 +1313,12 @@ typedef struct vp_webhook_counts {
 #define VP_WEBHOOK_COUNTS_INIT \
     { sizeof(vp_webhook_counts), 0, 0, 0, 0, 0 }
 
+/*
+ * Hears of a registration; returns 0 to go on, anything else to end the list. `events` are names, separated by spaces. All
+ * three are valid during the call only.
+ */
+typedef int32_t (*vp_webhook_fn)(void *user, const char *id, const char *url, const char *events);
+
 #ifdef __cplusplus
 extern "C" {
 #endif /* __cplusplus */
@@ -1713,6 +1725,50 @@ int32_t vp_apply_webhook(struct vp_client *client,
 int32_t vp_webhook_count(struct vp_client *client,
                          struct vp_webhook_counts *out_counts,
                          struct vp_error *out_error);
+
+/*
+ * Registers a receiver of webhooks. **For the office**: the servers take 25 registrations for each event of a sales unit,
+ * and one is enough for a fleet, so a car never registers. `url`: https, reachable from anywhere (http on this machine for
+ * a simulator). `events`: names, separated by spaces, "AUTHORIZED CAPTURED" or as they are registered; NULL: all eight.
+ *
+ * `out_id` and `out_secret` have `id_size` and `secret_size` bytes, at least VP_WEBHOOK_ID_SIZE and
+ * VP_WEBHOOK_SECRET_SIZE. The secret is shown this once: keep it where the receiver finds it, and nowhere else.
+ * VP_ERR_OUTCOME_UNKNOWN: there may be a registration whose secret nobody knows; list, delete it, register anew. `wait_ms`
+ * must be above 0; nothing is recorded.
+ *
+ * Not from a callback. At most `wait_ms` + `request_ms`.
+ */
+int32_t vp_register_webhook(struct vp_client *client,
+                            const char *url,
+                            const char *events,
+                            uint32_t wait_ms,
+                            char *out_id,
+                            uint32_t id_size,
+                            char *out_secret,
+                            uint32_t secret_size,
+                            struct vp_error *out_error);
+
+/*
+ * The registrations of this sales unit, read now; `each` hears of every one. `wait_ms` must be above 0.
+ *
+ * Not from a callback. At most `wait_ms` + `request_ms`.
+ */
+int32_t vp_list_webhooks(struct vp_client *client,
+                         vp_webhook_fn each,
+                         void *user,
+                         uint32_t wait_ms,
+                         struct vp_error *out_error);
+
+/*
+ * Ends a registration. VP_ERR_REFUSED: there is none of this id. `wait_ms` must be above 0; after
+ * VP_ERR_OUTCOME_UNKNOWN call again.
+ *
+ * Not from a callback. At most `wait_ms` + `request_ms`.
+ */
+int32_t vp_delete_webhook(struct vp_client *client,
+                          const char *id,
+                          uint32_t wait_ms,
+                          struct vp_error *out_error);
 
 /* ---- Text and numbers, without a client ---- */
 

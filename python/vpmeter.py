@@ -71,7 +71,7 @@ Store = _enum(IntEnum, "Store", "OK NOTHING=-1 FULL=-2 FAILED=-3 DAMAGED=-4 RECO
 Token = _enum(IntEnum, "Token", "OK LATER=-1 REFUSED=-2 MAX=8192")
 Transport = _enum(IntEnum, "Transport", "BEGIN=1 GO_ON TEAR DONE=0 IN_PROGRESS NOT_SENT=-1 LOST=-2")
 CAPTURE_FINAL = 1
-WEBHOOK_BODY_MAX = 262144
+WEBHOOK_BODY_MAX, WEBHOOK_ID_SIZE, WEBHOOK_SECRET_SIZE = 262144, 64, 256
 
 
 def nth(number):
@@ -145,6 +145,7 @@ on_log_fn = c.CFUNCTYPE(None, pointer, i32, text)
 clock_fn = c.CFUNCTYPE(i64, pointer)
 sleep_fn = c.CFUNCTYPE(None, pointer, u32)
 event_fn = c.CFUNCTYPE(i32, pointer, c.POINTER(vp_event))
+webhook_fn = c.CFUNCTYPE(i32, pointer, text, text, text)
 list_fn = c.CFUNCTYPE(i32, pointer, c.POINTER(vp_payment))
 record_fn = c.CFUNCTYPE(None, pointer, text, text)
 token_fn = c.CFUNCTYPE(i32, pointer, i32, pointer, u32, c.POINTER(u32))
@@ -210,6 +211,9 @@ FUNCTIONS = {
     "vp_storage_cost": (i32, [pointer, c.POINTER(vp_storage), _out_error]),
     "vp_webhook_verify": (i32, [c.POINTER(vp_webhook), c.POINTER(vp_webhook_event), _out_error]),
     "vp_apply_webhook": (i32, [pointer, text, text, text, u32, _out_payment, _out_error]),
+    "vp_register_webhook": (i32, [pointer, text, text, u32, c.c_char_p, u32, c.c_char_p, u32, _out_error]),
+    "vp_list_webhooks": (i32, [pointer, webhook_fn, pointer, u32, _out_error]),
+    "vp_delete_webhook": (i32, [pointer, text, u32, _out_error]),
     "vp_webhook_count": (i32, [pointer, c.POINTER(vp_webhook_counts), _out_error]),
     "vp_normalize_phone": (i32, [text, text, *_out_text, _out_error]),
     "vp_split_gross": (i32, [i64, i32, c.POINTER(i64), c.POINTER(i64), _out_error]),
@@ -454,6 +458,26 @@ class Client:
     def apply_webhook(self, reference, wait_ms, name=None, msn=None):
         return self._call("vp_apply_webhook", _bytes(reference, "reference"), _bytes(name, "name"), _bytes(msn, "msn"), wait_ms,
                           payment=True)
+
+    def register_webhook(self, url, wait_ms, events=None):
+        """(id, secret) and the result. The secret is shown this once."""
+        id_, secret = c.create_string_buffer(WEBHOOK_ID_SIZE), c.create_string_buffer(WEBHOOK_SECRET_SIZE)
+        result = self._call("vp_register_webhook", _bytes(url, "url"), _bytes(events, "events"), wait_ms, id_, len(id_), secret,
+                            len(secret))
+        return (id_.value.decode(), secret.value.decode()), result
+
+    def list_webhooks(self, wait_ms):
+        """(id, url, list of events) of every registration, and the result."""
+        found = []
+
+        def each(_, id_, url, events):
+            self._guard(lambda: found.append((id_.decode(), url.decode(), events.decode().split())), None)
+            return 0
+
+        return found, self._call("vp_list_webhooks", webhook_fn(each), None, wait_ms)
+
+    def delete_webhook(self, id_, wait_ms):
+        return self._call("vp_delete_webhook", _bytes(id_, "id"), wait_ms)
 
     def webhook_counts(self):
         counts = vp_webhook_counts(struct_size=c.sizeof(vp_webhook_counts))

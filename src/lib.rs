@@ -82,7 +82,8 @@ pub use office::{vp_decide, vp_export_payments, vp_import_payment, vp_storage_co
 pub use office::{vp_record_fn, vp_storage};
 
 pub use webhook::{vp_apply_webhook, vp_webhook_count, vp_webhook_verify};
-pub use webhook::{vp_webhook, vp_webhook_counts, vp_webhook_event};
+pub use webhook::{vp_delete_webhook, vp_list_webhooks, vp_register_webhook};
+pub use webhook::{vp_webhook, vp_webhook_counts, vp_webhook_event, vp_webhook_fn};
 
 pub use text::{
     vp_driver_text, vp_next_reference, vp_normalize_phone, vp_split_gross, vp_status_name,

@@ -63,7 +63,7 @@ pub struct vp_request {
     pub answer_max: u32,
     /// 0
     pub reserved: u32,
-    /// "GET" or "POST".
+    /// "GET" or "POST"; vp_delete_webhook has "DELETE".
     pub method: *const c_char,
     /// "https://host[:port]/path": the whole of it, for a client that wants it so.
     pub url: *const c_char,

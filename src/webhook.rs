@@ -1,10 +1,13 @@
 //! Webhooks: is it one, what does it say, and what it is good for: a read, now.
 
+use std::ffi::CString;
+
 use libc::{c_char, c_void};
 use vpmeter_core::error::{Code, Report};
+use vpmeter_core::vipps::registration;
 use vpmeter_core::vipps::webhook::{self, Delivery, WebhookEvent};
 
-use crate::boundary::{boundary, From};
+use crate::boundary::{boundary, From, Marked};
 use crate::client::{vp_client, Open};
 use crate::error::vp_error;
 use crate::payment::vp_payment;
@@ -13,6 +16,11 @@ use crate::ride::about_payment;
 
 /// The longest body in bytes that vp_webhook_verify takes; an event has a few hundred.
 pub const VP_WEBHOOK_BODY_MAX: u32 = 262144;
+
+/// The least size of a buffer for the id of a registration.
+pub const VP_WEBHOOK_ID_SIZE: u32 = 64;
+/// The least size of a buffer for the secret of a registration.
+pub const VP_WEBHOOK_SECRET_SIZE: u32 = 256;
 
 /// More head lines than this are no request of these servers.
 const HEADERS_MAX: usize = 256;
@@ -265,6 +273,123 @@ pub unsafe extern "C" fn vp_webhook_count(
     })
 }
 
+/// Hears of a registration; returns 0 to go on, anything else to end the list. `events` are names, separated by spaces. All
+/// three are valid during the call only.
+pub type vp_webhook_fn = Option<
+    unsafe extern "C" fn(
+        user: *mut c_void,
+        id: *const c_char,
+        url: *const c_char,
+        events: *const c_char,
+    ) -> i32,
+>;
+
+/// Registers a receiver of webhooks. **For the office**: the servers take 25 registrations for each event of a sales unit,
+/// and one is enough for a fleet, so a car never registers. `url`: https, reachable from anywhere (http on this machine for
+/// a simulator). `events`: names, separated by spaces, "AUTHORIZED CAPTURED" or as they are registered; NULL: all eight.
+///
+/// `out_id` and `out_secret` have `id_size` and `secret_size` bytes, at least VP_WEBHOOK_ID_SIZE and
+/// VP_WEBHOOK_SECRET_SIZE. The secret is shown this once: keep it where the receiver finds it, and nowhere else.
+/// VP_ERR_OUTCOME_UNKNOWN: there may be a registration whose secret nobody knows; list, delete it, register anew. `wait_ms`
+/// must be above 0; nothing is recorded.
+///
+/// Not from a callback. At most `wait_ms` + `request_ms`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_register_webhook(
+    client: *mut vp_client,
+    url: *const c_char,
+    events: *const c_char,
+    wait_ms: u32,
+    out_id: *mut c_char,
+    id_size: u32,
+    out_secret: *mut c_char,
+    secret_size: u32,
+    out_error: *mut vp_error,
+) -> i32 {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
+        // SAFETY: the header asks for NULL or a string.
+        let url = unsafe { pointers::required(url, "url") }?;
+        // SAFETY: the header asks for NULL or a string.
+        let events = unsafe { pointers::optional(events, "events") }?;
+        // Before anything is sent: a secret that does not fit would be lost.
+        for (out, size, least, field) in [
+            (out_id, id_size, VP_WEBHOOK_ID_SIZE, "out_id"),
+            (
+                out_secret,
+                secret_size,
+                VP_WEBHOOK_SECRET_SIZE,
+                "out_secret",
+            ),
+        ] {
+            if out.is_null() {
+                return Err(pointers::null(field));
+            }
+            if size < least {
+                let rule = format!("needs {least} bytes");
+                let mut report = Report::new(Code::BufferTooSmall, rule);
+                report.field = field.into();
+                return Err(report);
+            }
+        }
+        let made = open.client.register_webhook(&url, &events, wait_ms)?;
+        let none = std::ptr::null_mut();
+        // SAFETY: not NULL and large enough, as the header asks.
+        unsafe {
+            pointers::give(out_id, id_size, none, "out_id", &made.id)?;
+            pointers::give(out_secret, secret_size, none, "out_secret", &made.secret)?;
+        }
+        Ok(Report::ok())
+    })
+}
+
+/// The registrations of this sales unit, read now; `each` hears of every one. `wait_ms` must be above 0.
+///
+/// Not from a callback. At most `wait_ms` + `request_ms`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_list_webhooks(
+    client: *mut vp_client,
+    each: vp_webhook_fn,
+    user: *mut c_void,
+    wait_ms: u32,
+    out_error: *mut vp_error,
+) -> i32 {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
+        let each = each.ok_or_else(|| pointers::null("each"))?;
+        for webhook in open.client.list_webhooks(wait_ms)? {
+            // A NUL inside ends the text for C as well.
+            let text =
+                |t: &str| CString::new(t.split('\0').next().unwrap_or("")).unwrap_or_default();
+            let (id, url) = (text(&webhook.id), text(&webhook.url));
+            let events = text(&webhook.events.join(" "));
+            let _marked = Marked::callback();
+            // SAFETY: the host's function, with its own pointer and strings that live until it returns.
+            if unsafe { each(user, id.as_ptr(), url.as_ptr(), events.as_ptr()) } != 0 {
+                break;
+            }
+        }
+        Ok(Report::ok())
+    })
+}
+
+/// Ends a registration. VP_ERR_REFUSED: there is none of this id. `wait_ms` must be above 0; after
+/// VP_ERR_OUTCOME_UNKNOWN call again.
+///
+/// Not from a callback. At most `wait_ms` + `request_ms`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn vp_delete_webhook(
+    client: *mut vp_client,
+    id: *const c_char,
+    wait_ms: u32,
+    out_error: *mut vp_error,
+) -> i32 {
+    boundary!(out_error, From::OutsideOnly, client, |open| {
+        // SAFETY: the header asks for NULL or a string.
+        let id = unsafe { pointers::required(id, "id") }?;
+        open.client.delete_webhook(&id, wait_ms)?;
+        Ok(Report::ok())
+    })
+}
+
 impl vp_webhook_event {
     fn of(e: &WebhookEvent) -> vp_webhook_event {
         vp_webhook_event {
@@ -286,6 +411,8 @@ impl vp_webhook_event {
 const _: () = {
     use std::mem::offset_of;
     assert!(VP_WEBHOOK_BODY_MAX as usize == webhook::BODY_MAX);
+    assert!(VP_WEBHOOK_ID_SIZE as usize > registration::LONGEST_ID);
+    assert!(VP_WEBHOOK_SECRET_SIZE as usize > registration::LONGEST_SECRET);
     assert!(size_of::<vp_webhook>() == 24 + 6 * POINTER);
     assert!(offset_of!(vp_webhook, now_ms) == 8);
     assert!(offset_of!(vp_webhook, method) == 24);

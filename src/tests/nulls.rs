@@ -211,6 +211,35 @@ fn every_null_is_named() {
             Box::new(|e| unsafe { vp_webhook_count(c, null_mut(), e) }),
         ),
         (
+            "client",
+            Box::new(|e| unsafe { vp_register_webhook(null_mut(), r, n, 1, b, 64, b, 256, e) }),
+        ),
+        (
+            "url",
+            Box::new(|e| unsafe { vp_register_webhook(c, n, n, 1, b, 64, b, 256, e) }),
+        ),
+        (
+            "out_id",
+            Box::new(|e| unsafe { vp_register_webhook(c, r, n, 1, null_mut(), 64, b, 256, e) }),
+        ),
+        (
+            "out_secret",
+            Box::new(|e| unsafe { vp_register_webhook(c, r, n, 1, b, 64, null_mut(), 256, e) }),
+        ),
+        (
+            "client",
+            Box::new(|e| unsafe { vp_list_webhooks(null_mut(), None, null_mut(), 1, e) }),
+        ),
+        (
+            "each",
+            Box::new(|e| unsafe { vp_list_webhooks(c, None, null_mut(), 1, e) }),
+        ),
+        (
+            "client",
+            Box::new(|e| unsafe { vp_delete_webhook(null_mut(), r, 1, e) }),
+        ),
+        ("id", Box::new(|e| unsafe { vp_delete_webhook(c, n, 1, e) })),
+        (
             "typed",
             Box::new(|e| unsafe { vp_normalize_phone(n, c"NO".as_ptr(), b, 100, null_mut(), e) }),
         ),

@@ -122,6 +122,7 @@ impl Texts {
             method: text(&[match request.method {
                 Method::Get => "GET",
                 Method::Post => "POST",
+                Method::Delete => "DELETE",
             }]),
             url: text(&[&request.url]),
             host: text(&[host]),

@@ -52,6 +52,9 @@ pub fn called_from(meter: &Driver, hook: &str, allowed: &[&str]) {
         "vp_export_payments",
         "vp_import_payment",
         "vp_apply_webhook",
+        "vp_register_webhook",
+        "vp_list_webhooks",
+        "vp_delete_webhook",
     ] {
         assert_eq!(inside.get(name), "VP_ERR_REENTRANT", "{name} from {hook}");
     }

@@ -28,3 +28,4 @@ mod store_power;
 mod threads;
 mod token_hook;
 mod transport_hook;
+mod webhook;

@@ -41,6 +41,6 @@ command_fn do_phone, do_next, do_text, do_split, do_version;
 /* driver_office.c */
 command_fn do_decide, do_write_off, do_export, do_import, do_storage, do_keys;
 /* driver_webhook.c */
-command_fn do_verify, do_apply, do_counts;
+command_fn do_verify, do_apply, do_counts, do_register, do_webhooks, do_delete;
 
 #endif

@@ -279,6 +279,7 @@ static const struct {
     {"files", do_files},   {"sizes", do_sizes},
     {"keys", do_keys}, {"export", do_export}, {"import", do_import},       {"storage", do_storage},
     {"verify", do_verify}, {"apply", do_apply},         {"counts", do_counts},
+    {"register", do_register}, {"webhooks", do_webhooks}, {"delete", do_delete},
 };
 
 void carry_out(struct worker *worker, struct line *line)

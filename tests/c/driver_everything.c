@@ -7,6 +7,15 @@ static void tell_nothing(void *user, const char *reference, const char *record)
     (void)record;
 }
 
+static int32_t tell_webhook(void *user, const char *id, const char *url, const char *events)
+{
+    (void)user;
+    (void)id;
+    (void)url;
+    (void)events;
+    return 0;
+}
+
 /* Every function of the library once, from inside a callback: which of them answer? */
 void call_everything(vp_client *client, const char *where)
 {
@@ -25,7 +34,7 @@ void call_everything(vp_client *client, const char *where)
     const char *const no_headers[] = {NULL};
     vp_client *other = NULL;
     const char *ref = "trip-0001";
-    char text[100];
+    char text[100], secret[VP_WEBHOOK_SECRET_SIZE];
     int64_t excluding, vat;
     int none = 1;
 #define TRY(name, call) answer_text(&answer, name, vp_status_name(call))
@@ -57,6 +66,10 @@ void call_everything(vp_client *client, const char *where)
     TRY("vp_import_payment", vp_import_payment(client, "{}", &error));
     TRY("vp_storage_cost", vp_storage_cost(client, &storage, &error));
     TRY("vp_apply_webhook", vp_apply_webhook(client, ref, "AUTHORIZED", NULL, 10, &payment, &error));
+    TRY("vp_register_webhook",
+        vp_register_webhook(client, "https://h.no/", NULL, 10, text, 64, secret, sizeof secret, &error));
+    TRY("vp_list_webhooks", vp_list_webhooks(client, tell_webhook, NULL, 10, &error));
+    TRY("vp_delete_webhook", vp_delete_webhook(client, "id", 10, &error));
     TRY("vp_webhook_count", vp_webhook_count(client, &counts, &error));
     TRY("vp_webhook_verify", vp_webhook_verify(&webhook, &heard, &error));
     TRY("vp_known_payment", vp_known_payment(client, ref, &payment, &error));

@@ -80,3 +80,50 @@ int32_t do_counts(struct call *call)
     answer_number(&call->answer, "reads", counts.reads);
     return rc;
 }
+
+int32_t do_register(struct call *call)
+{
+    struct line *line = call->line;
+    union {
+        char text[VP_WEBHOOK_SECRET_SIZE];
+        unsigned char bytes[VP_WEBHOOK_SECRET_SIZE + GUARD_BYTES];
+    } id, secret;
+    uint32_t id_size = (uint32_t)line_number(line, "id_size", VP_WEBHOOK_ID_SIZE);
+    uint32_t secret_size = (uint32_t)line_number(line, "secret_size", VP_WEBHOOK_SECRET_SIZE);
+    int32_t rc;
+    memset(&id, GUARD, sizeof id);
+    memset(&secret, GUARD, sizeof secret);
+    id.text[0] = secret.text[0] = '\0';
+    rc = vp_register_webhook(call->client, line_text(line, "url", NULL), line_text(line, "events", NULL), call->wait_ms,
+                             line_is(line, "id", "none") ? NULL : id.text, id_size,
+                             line_is(line, "secret", "none") ? NULL : secret.text, secret_size, call->out_error);
+    check_guard(id.bytes, id_size > 0 ? id_size : 1, "out_id");
+    check_guard(secret.bytes, secret_size > 0 ? secret_size : 1, "out_secret");
+    answer_text(&call->answer, "id", id.text);
+    answer_text(&call->answer, "secret", secret.text);
+    return rc;
+}
+
+static int32_t tell_webhook(void *user, const char *id, const char *url, const char *events)
+{
+    struct answer answer;
+    (void)user;
+    answer_begin(&answer, "event");
+    answer_text(&answer, "kind", "webhook");
+    answer_text(&answer, "id", id);
+    answer_text(&answer, "url", url);
+    answer_text(&answer, "events", events);
+    answer_send(&answer);
+    return 0;
+}
+
+int32_t do_webhooks(struct call *call)
+{
+    return vp_list_webhooks(call->client, line_is(call->line, "each", "none") ? NULL : tell_webhook, NULL,
+                            call->wait_ms, call->out_error);
+}
+
+int32_t do_delete(struct call *call)
+{
+    return vp_delete_webhook(call->client, line_text(call->line, "id", NULL), call->wait_ms, call->out_error);
+}

@@ -146,7 +146,8 @@ class TheHeader(unittest.TestCase):
                  "THEN": vp.Then, "CUSTOMER": vp.Customer, "CANCEL": vp.Cancel, "LIST": vp.List, "DECIDE": vp.Decide,
                  "GATEWAY": vp.Gateway, "SHELF": vp.Shelf, "STORE": vp.Store, "TOKEN": vp.Token, "TRANSPORT": vp.Transport}
         ours = {"HEADER_VERSION": vp.HEADER_VERSION, "CAPTURE_FINAL": vp.CAPTURE_FINAL,
-                "WEBHOOK_BODY_MAX": vp.WEBHOOK_BODY_MAX}
+                "WEBHOOK_BODY_MAX": vp.WEBHOOK_BODY_MAX,
+                "WEBHOOK_ID_SIZE": vp.WEBHOOK_ID_SIZE, "WEBHOOK_SECRET_SIZE": vp.WEBHOOK_SECRET_SIZE}
         for code in vp.Code:
             ours[code.name if code >= 0 else f"ERR_{code.name}"] = int(code)
         for prefix, kind in kinds.items():

@@ -88,6 +88,13 @@ impl Message {
         }
     }
 
+    pub fn delete(path: String) -> Message {
+        Message {
+            method: Method::Delete,
+            ..Message::get(path)
+        }
+    }
+
     pub fn post(path: String, body: impl Into<Vec<u8>>, key: Option<String>) -> Message {
         Message {
             method: Method::Post,
@@ -129,6 +136,10 @@ impl Errand {
             fetched_for_401: false,
             aloft: None,
         }
+    }
+
+    pub fn only_reads(&self) -> bool {
+        self.message.method == Method::Get
     }
 
     pub fn is_under_way(&self) -> bool {
@@ -270,7 +281,11 @@ impl Client {
                 self.server_time.store(offset, Ordering::Relaxed);
             }
         }
-        let verb = if method == Method::Get { "GET" } else { "POST" };
+        let verb = match method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Delete => "DELETE",
+        };
         self.log(
             Level::Debug,
             &match &result {
@@ -495,7 +510,7 @@ fn torn(exchange: Box<dyn UnderWay>) -> Carried {
 }
 
 /// The time of the call was over between two exchanges of one step; nothing of the second left.
-fn no_time() -> Report {
+pub(super) fn no_time() -> Report {
     Report::new(
         Code::Pending,
         "the time of the call was over before it was sent",

@@ -14,6 +14,7 @@ pub mod interrupts;
 mod keep;
 mod keys;
 mod many;
+mod registrations;
 mod ride;
 mod slot;
 pub mod snapshot;

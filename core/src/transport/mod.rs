@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use crate::error::Cause;
 
-/// HTTP method of a request; the APIs of a ride need no other.
+/// HTTP method of a request; a ride needs the first two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
     /// Reads; changes nothing.
     Get,
     /// Writes.
     Post,
+    /// Ends a registration of a webhook.
+    Delete,
 }
 
 /// One request, whole.

@@ -4,6 +4,7 @@
 pub mod epayment;
 pub mod order_management;
 pub mod problem;
+pub mod registration;
 pub mod time;
 pub mod token;
 pub mod webhook;

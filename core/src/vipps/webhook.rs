@@ -292,6 +292,26 @@ fn read_event(body: &[u8]) -> Option<WebhookEvent> {
     })
 }
 
+/// Checks the URL of a receiver: https, or http on this machine, where a simulator may be. The servers have rules of their
+/// own beside it (port, no redirect).
+pub fn check_receiver(url: &str) -> Result<(), Report> {
+    let loopback = ["127.0.0.1", "localhost", "[::1]"].iter().any(|host| {
+        let rest = url
+            .strip_prefix("http://")
+            .and_then(|u| u.strip_prefix(host));
+        rest.is_some_and(|r| r.starts_with([':', '/']))
+    });
+    let https = url.len() > 8 && url.starts_with("https://");
+    let visible = url.len() <= 1_000 && url.bytes().all(|b| (0x21..=0x7e).contains(&b));
+    if visible && (https || loopback) {
+        return Ok(());
+    }
+    Err(Report::invalid(
+        "url",
+        "must be https:// and at most 1000 visible ASCII characters",
+    ))
+}
+
 /// Checks a name that came with an event: empty, as in a payload, or as it is registered.
 pub fn check_name(field: &str, name: &str) -> Result<(), Report> {
     let short = name.strip_prefix("epayments.payment.").unwrap_or(name);

@@ -153,7 +153,7 @@ impl Https {
         }
         // The body's type is ureq's way to tell "no body" from "an empty body".
         let answer = match request.method {
-            Method::Get => self.agent.run(built.map(|_| ())),
+            Method::Get | Method::Delete => self.agent.run(built.map(|_| ())),
             Method::Post => self.agent.run(built),
         };
         let (head, body) = answer.map_err(ended)?.into_parts();
@@ -236,9 +236,12 @@ fn build(request: &Request) -> Result<http::Request<&[u8]>, Ended> {
         _ => return Err(refused("neither https nor http")),
     }
     let method = match request.method {
-        Method::Get if !request.body.is_empty() => return Err(refused("a GET with a body")),
+        Method::Get | Method::Delete if !request.body.is_empty() => {
+            return Err(refused("a GET or DELETE with a body"))
+        }
         Method::Get => http::Method::GET,
         Method::Post => http::Method::POST,
+        Method::Delete => http::Method::DELETE,
     };
     let mut built = http::Request::builder().method(method).uri(uri);
     for (name, value) in &request.headers {
