@@ -176,6 +176,62 @@ MUTANTS = [
         "        let nth = self.captures.len() as u32 + u32::from(nth > 0);\n        let index = nth_of(&self.captures, nth, \"flags\")?;",
         ["ride", "histories"],
     ),
+    (
+        "a webhook is believed whatever its body is",
+        "core/src/vipps/webhook.rs",
+        "if decoded(hash).is_none_or(|said| said[..] != Sha256::digest(delivery.body)[..]) {",
+        "if decoded(hash).is_none() {",
+        ["webhook"],
+    ),
+    (
+        "a webhook is believed whatever its signature is",
+        "core/src/vipps/webhook.rs",
+        "genuine |= mac.verify_slice(&signature).is_ok();",
+        "genuine |= mac.verify_slice(&signature).is_ok() || !signature.is_empty();",
+        ["webhook"],
+    ),
+    (
+        "a webhook's header may come twice",
+        "core/src/vipps/webhook.rs",
+        "            if place.is_some() {\n                return Err(not_genuine(known, \"is there twice\"));\n            }\n",
+        "",
+        ["webhook"],
+    ),
+    (
+        "the secret of a webhook is decoded first",
+        "core/src/vipps/webhook.rs",
+        "Hmac::<Sha256>::new_from_slice(delivery.secret)",
+        "Hmac::<Sha256>::new_from_slice(delivery.secret.trim_ascii_end().strip_suffix(b\"==\").unwrap_or(delivery.secret))",
+        ["webhook"],
+    ),
+    (
+        "an event does not wake a call that waits",
+        "core/src/client/told.rs",
+        "                live.version += 1;\n",
+        "",
+        ["told"],
+    ),
+    (
+        "a flood of events is a flood of reads",
+        "core/src/payment/told.rs",
+        "told.not_before = now_mono + pause.min(LONGEST_PAUSE_MS);",
+        "told.not_before = now_mono + pause.min(0);",
+        ["told"],
+    ),
+    (
+        "an event is believed",
+        "core/src/payment/told.rs",
+        "        told.kind = kind;\n        true",
+        "        told.kind = kind;\n        if kind == Kind::Authorized {\n            self.record.state = State::Authorized;\n        }\n        true",
+        ["told"],
+    ),
+    (
+        "a write that is owed goes before the read that an event asks for",
+        "core/src/recovery/mod.rs",
+        "    if told.is_some_and(|at| at <= now.mono) {\n        return read_gate(p, now, Step::Read);\n    }\n",
+        "",
+        ["told"],
+    ),
 ]
 
 
