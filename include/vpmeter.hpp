@@ -36,6 +36,8 @@
 #ifndef VPMETER_HPP
 #define VPMETER_HPP
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
@@ -86,6 +88,16 @@ struct Event : vp_event {
 /* A vp_storage that is set up. */
 struct Storage : vp_storage {
     Storage() noexcept : vp_storage VP_STORAGE_INIT {}
+};
+
+/* A vp_webhook_event that is set up. */
+struct WebhookEvent : vp_webhook_event {
+    WebhookEvent() noexcept : vp_webhook_event VP_WEBHOOK_EVENT_INIT {}
+};
+
+/* A vp_webhook_counts that is set up. */
+struct WebhookCounts : vp_webhook_counts {
+    WebhookCounts() noexcept : vp_webhook_counts VP_WEBHOOK_COUNTS_INIT {}
 };
 
 /* A vp_error that is set up. */
@@ -263,6 +275,24 @@ struct Exported {
     std::string reference{}, record{};
 };
 
+/* A request that may be a webhook, as it came; see vp_webhook. An empty host: what the header Host says. */
+struct Webhook {
+    std::string method{}, target{}, host{}, body{}, secret{};
+    std::vector<std::pair<std::string, std::string>> headers{};
+    std::int64_t now_ms = 0;
+    std::uint32_t fresh_ms = 0;
+};
+
+/* A new registration; the secret is shown this once. */
+struct NewRegistration {
+    std::string id{}, secret{};
+};
+
+/* A registration; the names of its events with spaces between. */
+struct Registration {
+    std::string id{}, url{}, events{};
+};
+
 /* An amount in two parts. */
 struct Split {
     std::int64_t excluding = 0, vat = 0;
@@ -273,6 +303,7 @@ using PaymentFn = std::function<void(const Payment &payment)>;
 using ListFn = std::function<bool(const Payment &payment)>;
 using EventFn = std::function<bool(const Event &event)>;
 using RecordFn = std::function<void(const char *reference, const char *record)>;
+using RegistrationFn = std::function<bool(const char *id, const char *url, const char *events)>;
 
 /* Which capture or refund is meant, as VP_NTH. */
 constexpr std::uint32_t nth(std::uint32_t n) noexcept { return n << 16; }
@@ -560,6 +591,11 @@ inline void each_record(void *user, const char *reference, const char *record) n
     if (!Call::has_thrown()) Call::guarded([=] { (*static_cast<const RecordFn *>(user))(reference, record); });
 }
 
+inline std::int32_t each_registration(void *user, const char *id, const char *url, const char *events) noexcept {
+    bool go_on = false;
+    return Call::guarded([&] { go_on = (*static_cast<const RegistrationFn *>(user))(id, url, events); }) && go_on ? 0 : 1;
+}
+
 /* std::function keeps what it calls unchanged; C has no const there. */
 template <class Fn> void *user_of(const Fn &fn) noexcept { return const_cast<Fn *>(&fn); }
 
@@ -737,6 +773,55 @@ public:
         });
     }
 
+    /* Webhooks. */
+
+    Outcome apply_webhook(const std::string &reference, const std::string &name, const std::string &msn,
+                          std::uint32_t wait_ms) {
+        return about([&](vp_payment *payment, vp_error *error) {
+            vp_apply_webhook(handle(), detail::text(reference, ""), detail::text(name, nullptr), detail::text(msn, nullptr),
+                             wait_ms, payment, error);
+        });
+    }
+    Result<WebhookCounts> webhook_count() {
+        Result<WebhookCounts> out;
+        detail::Call call;
+        vp_webhook_count(handle(), &out.value, &out.error);
+        call.finish();
+        return out;
+    }
+    /* No events: all of them. */
+    Result<NewRegistration> register_webhook(const std::string &url, const std::string &events, std::uint32_t wait_ms) {
+        Result<NewRegistration> out;
+        char id[VP_WEBHOOK_ID_SIZE] = "", secret[VP_WEBHOOK_SECRET_SIZE] = "";
+        detail::Call call;
+        vp_register_webhook(handle(), detail::text(url, ""), detail::text(events, nullptr), wait_ms, id,
+                            static_cast<std::uint32_t>(sizeof id), secret, static_cast<std::uint32_t>(sizeof secret),
+                            &out.error);
+        call.finish();
+        out.value.id = id;
+        out.value.secret = secret;
+        return out;
+    }
+    Status list_webhooks(std::uint32_t wait_ms, const RegistrationFn &each) {
+        return plain([&](vp_error *error) {
+            vp_list_webhooks(handle(), each ? detail::each_registration : nullptr, detail::user_of(each), wait_ms, error);
+        });
+    }
+    Result<std::vector<Registration>> list_webhooks(std::uint32_t wait_ms) {
+        return listed<Registration>([&](std::vector<Registration> &list) {
+            return list_webhooks(wait_ms, [&](const char *id, const char *url, const char *events) {
+                list.emplace_back();
+                list.back().id = id;
+                list.back().url = url;
+                list.back().events = events;
+                return true;
+            });
+        });
+    }
+    Status delete_webhook(const std::string &id, std::uint32_t wait_ms) {
+        return plain([&](vp_error *error) { vp_delete_webhook(handle(), detail::text(id, ""), wait_ms, error); });
+    }
+
     /* The office. */
 
     Outcome decide(const std::string &reference, std::int32_t decision, std::uint32_t wait_ms) {
@@ -823,6 +908,29 @@ inline Result<std::string> driver_text(const Payment &payment, const std::string
     return detail::filled([&](char *out, std::uint32_t size, std::uint32_t *needed, vp_error *error) {
         vp_driver_text(&payment, detail::text(language, ""), out, size, needed, error);
     });
+}
+
+/* Whether a request is a webhook, and what it says. */
+inline Result<WebhookEvent> verify_webhook(const Webhook &webhook) {
+    Result<WebhookEvent> out;
+    std::vector<const char *> headers;
+    for (const auto &header : webhook.headers) {
+        headers.push_back(detail::text(header.first, ""));
+        headers.push_back(detail::text(header.second, ""));
+    }
+    headers.push_back(nullptr);
+    vp_webhook c = VP_WEBHOOK_INIT;
+    c.method = detail::text(webhook.method, "");
+    c.target = detail::text(webhook.target, "");
+    c.host = detail::text(webhook.host, nullptr);
+    c.headers = headers.data();
+    c.body = webhook.body.data();
+    c.body_size = static_cast<std::uint32_t>(std::min<std::size_t>(webhook.body.size(), UINT32_MAX));
+    c.secret = detail::text(webhook.secret, "");
+    c.now_ms = webhook.now_ms;
+    c.fresh_ms = webhook.fresh_ms;
+    vp_webhook_verify(&c, &out.value, &out.error);
+    return out;
 }
 
 inline Result<Split> split_gross(std::int64_t gross, std::int32_t vat_rate) {

@@ -158,6 +158,7 @@ fn all(program: &Path) {
     bench.sim.books("cpp-ride-0001", &[FARE], 0, &[]);
     assert_eq!(bench.sim.count("create"), 1);
     plays(program, "threads", "ignore");
+    plays(program, "webhooks", "ignore");
     let bench = plays(program, "c_hooks", "approve");
     bench.sim.books("cpp-ride-0001", &[FARE], 0, &[]);
     assert!(bench.journal_files().is_empty());

@@ -157,6 +157,41 @@ void values() {
     CHECK(vpmeter::Client::open(bad).code() == VP_ERR_STRUCT_SIZE);
 }
 
+/* Registered, listed, deleted; and a signature that is published with the documentation of 2023, over a body that is no event. */
+void webhooks() {
+    vpmeter::Client client = opened();
+    const vpmeter::Result<vpmeter::NewRegistration> made = client.register_webhook("http://127.0.0.1:9/hook", "AUTHORIZED", LONG);
+    CHECK(made.ok());
+    CHECK(made.value.secret.size() == 88);
+    const vpmeter::Result<std::vector<vpmeter::Registration>> list = client.list_webhooks(LONG);
+    CHECK(list.value.size() == 1);
+    CHECK(list.value.at(0).id == made.value.id);
+    CHECK(list.value.at(0).url == "http://127.0.0.1:9/hook");
+    CHECK(client.delete_webhook(made.value.id, LONG).ok());
+    CHECK(client.delete_webhook(made.value.id, LONG).code() == VP_ERR_REFUSED);
+    CHECK(client.list_webhooks(LONG).value.empty());
+    CHECK(client.list_webhooks(LONG, vpmeter::RegistrationFn()).code() == VP_ERR_NULL_POINTER);
+    CHECK(client.apply_webhook("nobody-knows-it", "AUTHORIZED", "", 0).code() == VP_ERR_NO_SUCH_PAYMENT);
+    CHECK(client.webhook_count().value.unknown == 1);
+
+    vpmeter::Webhook webhook;
+    webhook.method = "POST";
+    webhook.target = "/e2cee29b-012e-4f1d-8ef4-e95fd74a7a63";
+    webhook.host = "webhook.site";
+    webhook.body = "{\"some-unique-content\":\"ee6e441b-cc4a-46f8-895d-a5af79bcc233/hello-world\"}";
+    webhook.secret = "A0+AeKBRG2KRGvnNwJpQlb6IJFk48CKXCIcrLoHncVJKDILsQSxS6NWCccwWm6r6FhGKhiHTBsG2wo/xU6FY/A==";
+    webhook.headers.emplace_back("x-ms-date", "Thu, 30 Mar 2023 08:38:32 GMT");
+    webhook.headers.emplace_back("x-ms-content-sha256", "lNlsp1XA03N34HrQsVzPgJKtC+r7l/RBF4V3JQUWMj4=");
+    webhook.headers.emplace_back("Authorization", "HMAC-SHA256 SignedHeaders=x-ms-date;host;x-ms-content-sha256&Signature="
+                                                  "agAiSyogQbDHpeucoNwYz+yAr5nJ+v+zasdkSbqzv+U=");
+    CHECK(vpmeter::verify_webhook(webhook).code() == VP_ERR_NOT_AN_EVENT);
+    webhook.fresh_ms = 1;
+    CHECK(vpmeter::verify_webhook(webhook).code() == VP_ERR_NOT_FRESH);
+    webhook.fresh_ms = 0;
+    webhook.body += " ";
+    CHECK(vpmeter::verify_webhook(webhook).code() == VP_ERR_NOT_GENUINE);
+}
+
 void moves() {
     vpmeter::Client first = opened();
     vpmeter::Client second(std::move(first));
@@ -424,6 +459,8 @@ int main(int argc, char **argv) {
         in_callbacks();
     else if (scenario == "threads")
         threads();
+    else if (scenario == "webhooks")
+        webhooks();
     else if (scenario == "c_hooks")
         c_hooks();
 #ifndef VPMETER_NO_EXCEPTIONS
