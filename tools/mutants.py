@@ -225,13 +225,6 @@ MUTANTS = [
         "        told.kind = kind;\n        if kind == Kind::Authorized {\n            self.record.state = State::Authorized;\n        }\n        true",
         ["told"],
     ),
-    (
-        "a write that is owed goes before the read that an event asks for",
-        "core/src/recovery/mod.rs",
-        "    if told.is_some_and(|at| at <= now.mono) {\n        return read_gate(p, now, Step::Read);\n    }\n",
-        "",
-        ["told"],
-    ),
 ]
 
 
