@@ -1,6 +1,6 @@
 //! Webhooks API, version 1: `/webhooks/v1/webhooks` (OpenAPI, and the API guide on events).
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use crate::error::Report;
@@ -33,15 +33,13 @@ pub struct Registered {
 }
 
 /// A registration as the list has it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registration {
     /// Of the registration.
     pub id: String,
     /// Of the receiver.
-    #[serde(default)]
     pub url: String,
     /// As they are registered.
-    #[serde(default)]
     pub events: Vec<String>,
 }
 
@@ -72,12 +70,7 @@ pub fn full_names(events: &str) -> Result<Vec<&'static str>, Report> {
 
 /// The body of a registration.
 pub fn body(url: &str, events: &[&str]) -> String {
-    #[derive(Serialize)]
-    struct Body<'a> {
-        url: &'a str,
-        events: &'a [&'a str],
-    }
-    serde_json::to_string(&Body { url, events }).unwrap_or_default()
+    serde_json::json!({ "url": url, "events": events }).to_string()
 }
 
 /// Checks an id before it becomes a part of a path.
@@ -98,31 +91,40 @@ fn is_id(id: &str) -> bool {
 
 /// Reads the answer to a registration.
 pub fn parse_registered(body: &[u8]) -> Option<Registered> {
-    #[derive(Deserialize)]
-    struct Answer {
-        id: String,
-        secret: String,
-    }
-    let answer: Answer = serde_json::from_slice(body).ok()?;
-    let secret = Zeroizing::new(answer.secret);
-    let good = is_id(&answer.id)
+    let mut value: Value = serde_json::from_slice(body).ok()?;
+    // Taken out, not copied, so that it is wiped.
+    let secret = match value.get_mut("secret")? {
+        Value::String(secret) => Zeroizing::new(std::mem::take(secret)),
+        _ => return None,
+    };
+    let id = value.get("id")?.as_str()?;
+    let good = is_id(id)
         && (1..=LONGEST_SECRET).contains(&secret.len())
         && secret.bytes().all(|b| (0x21..=0x7e).contains(&b));
-    good.then_some(Registered {
-        id: answer.id,
+    good.then(|| Registered {
+        id: id.to_string(),
         secret,
     })
 }
 
 /// Reads the list. What could not be deleted by its id is left out.
 pub fn parse_list(body: &[u8]) -> Option<Vec<Registration>> {
-    #[derive(Deserialize)]
-    struct List {
-        webhooks: Vec<Registration>,
-    }
-    let mut list: List = serde_json::from_slice(body).ok()?;
-    list.webhooks.retain(|w| is_id(&w.id));
-    Some(list.webhooks)
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let list = value.get("webhooks")?.as_array()?;
+    let text = |w: &Value, name: &str| {
+        let text = w.get(name).and_then(Value::as_str);
+        text.unwrap_or_default().to_string()
+    };
+    let all = list.iter().map(|w| {
+        let events = w.get("events").and_then(Value::as_array);
+        let names = events.into_iter().flatten().filter_map(Value::as_str);
+        Registration {
+            id: text(w, "id"),
+            url: text(w, "url"),
+            events: names.map(str::to_string).collect(),
+        }
+    });
+    Some(all.filter(|w| is_id(&w.id)).collect())
 }
 
 #[cfg(test)]
