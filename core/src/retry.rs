@@ -8,6 +8,25 @@ use crate::payment::Operation;
 use crate::transport::{Failure, Response};
 use crate::vipps::problem::Problem;
 
+/// Which API an answer is from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    /// ePayment: money hangs on the answer, so a refusal is believed in the API's own shapes only.
+    Epayment,
+    /// Access tokens, Order Management, webhooks.
+    Other,
+}
+
+impl Api {
+    /// By the path of the request.
+    pub fn of(path: &str) -> Api {
+        match path.starts_with("/epayment/") {
+            true => Api::Epayment,
+            false => Api::Other,
+        }
+    }
+}
+
 /// What came of one request.
 #[derive(Debug)]
 pub enum Answer {
@@ -19,9 +38,9 @@ pub enum Answer {
     Refused(Report),
     /// 401: the token or the keys.
     Unauthorized(Report),
-    /// 429: the gateway did nothing.
+    /// 429: the gateway did nothing with this try.
     RateLimited(Report, Option<u32>),
-    /// 423: repeat the same later.
+    /// 423, and a 429 in a shape that is not the gateway's: repeat the same later; it may have happened.
     Locked(Report, Option<u32>),
     /// It may have happened.
     Unknown(Report),
@@ -29,8 +48,8 @@ pub enum Answer {
     NotSent(Report),
 }
 
-/// Reads the outcome of an exchange.
-pub fn classify(result: Result<Response, Failure>) -> Answer {
+/// Reads the outcome of an exchange with an API.
+pub fn classify(api: Api, result: Result<Response, Failure>) -> Answer {
     let response = match result {
         Ok(r) => r,
         Err(f) => return lost(f),
@@ -40,9 +59,17 @@ pub fn classify(result: Result<Response, Failure>) -> Answer {
         return Answer::Done(response.body);
     }
     let problem = Problem::parse(status, &response.body);
+    let believed = api == Api::Other || problem.own;
     match status {
-        401 => Answer::Unauthorized(refusal(Code::Credentials, &problem)),
-        404 if problem.from_api && matches!(problem.vipps_code, 0 | 5090) => {
+        401 => {
+            let mut r = refusal(Code::Credentials, &problem);
+            if !believed {
+                // Something on the way wants credentials of its own; the API may have acted.
+                r.cause = Cause::BadAnswer;
+            }
+            Answer::Unauthorized(r)
+        }
+        404 if problem.from_api && believed && matches!(problem.vipps_code, 0 | 5090) => {
             let mut r = refusal(Code::Refused, &problem);
             r.who = Who::Office;
             Answer::NotFound(r)
@@ -54,14 +81,28 @@ pub fn classify(result: Result<Response, Failure>) -> Answer {
             refusal(Code::OutcomeUnknown, &problem).because(Cause::Locked),
             response.retry_after_ms,
         ),
-        429 => Answer::RateLimited(
+        429 if believed => Answer::RateLimited(
             refusal(Code::RateLimited, &problem).because(Cause::RateLimited),
             response.retry_after_ms,
         ),
-        400..=499 => Answer::Refused(refusal(code_of(&problem), &problem)),
+        429 => Answer::Locked(
+            refusal(Code::OutcomeUnknown, &problem).because(Cause::RateLimited),
+            response.retry_after_ms,
+        ),
+        400..=499 if believed => Answer::Refused(refusal(code_of(&problem), &problem)),
+        400..=499 => {
+            let mut r = refusal(Code::OutcomeUnknown, &problem).because(Cause::BadAnswer);
+            r.message = format!("not an answer of the API: {}", r.message);
+            Answer::Unknown(r)
+        }
         // 1xx and 3xx: something between us and the API answered.
         _ => Answer::Unknown(refusal(Code::OutcomeUnknown, &problem).because(Cause::BadAnswer)),
     }
+}
+
+/// A 401 that is not in the API's own shape: it says nothing about what became of the request.
+pub fn is_foreign(unauthorized: &Report) -> bool {
+    unauthorized.cause == Cause::BadAnswer
 }
 
 /// A body with status 2xx that is not what the API promises.
@@ -123,54 +164,71 @@ fn code_of(problem: &Problem) -> Code {
     }
 }
 
-/// What to do about a 4xx to an operation, once a read has proven that it did nothing.
+/// What a refusal in the API's own words tells of a capture or a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterRefusal {
-    /// The reason may pass: a new attempt with a new key, after a pause.
+pub enum Meaning {
+    /// Being carried out, or locked: the same key, later.
+    InProgress,
+    /// Contradicts what is read, or speaks for an earlier try that acted: look; the same key, later.
+    Contradiction,
+    /// The bank has released the money (6260): the same key, and somebody must talk to the passenger.
+    FundsUnavailable,
+    /// Something outside must change first (permission, sales unit); the operation stays owed.
+    Blocked,
+    /// It will never be accepted.
+    Final,
+}
+
+/// Decides that by operation and code (ePayment API guide, errors). Whether the sums prove that it cannot succeed is decided
+/// before, by the caller.
+pub fn meaning(operation: Operation, report: &Report) -> Meaning {
+    use Meaning::*;
+    match report.vipps_code {
+        // "Order processing", "processing payment", "capture failed, try later".
+        6160 | 6250 | 6280 => return InProgress,
+        6260 => return FundsUnavailable,
+        // Idempotency conflicts: somebody has used this key, and nobody but us has it.
+        4010 | 4020 | 4150 => return Contradiction,
+        _ => {}
+    }
+    match (operation, report.vipps_code) {
+        // Not reserved, cancelled, too high, captured already: of a payment whose sums say otherwise.
+        (Operation::Capture(_), 6070 | 6080 | 6090 | 6170) => Contradiction,
+        (Operation::Capture(_), 6100 | 6140 | 6200) => Final,
+        // Before the reservation, not enough left, refunded already.
+        (Operation::Refund(_), 6020 | 6150 | 6180) => Contradiction,
+        (Operation::Refund(_), 5100 | 6210 | 6220) => Final,
+        _ => match report.http_status {
+            // Said by the log.
+            0 => Contradiction,
+            403 | 404 => Blocked,
+            409 => InProgress,
+            _ => Final,
+        },
+    }
+}
+
+/// What to do about a refused cancel, once a read has proven that it did nothing. A cancel has no key in the specification and
+/// two of a kind move no more than one, so it may be tried anew after any answered refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterCancel {
+    /// The reason may pass: a new attempt, after a pause.
     NewAttempt,
-    /// The same key again, after a pause (6280: "capture failed, try later").
-    SameKey,
     /// Something outside must change first; the operation stays owed.
     Blocked,
     /// It will never be accepted.
     Final,
 }
 
-/// Decides that by operation and code.
-pub fn after_refusal(operation: Operation, report: &Report) -> AfterRefusal {
-    use AfterRefusal::*;
-    match report.vipps_code {
-        6280 => return SameKey,
-        6260 => return Blocked,
-        // Being processed, an idempotency clash, or a race with the approval.
-        6160 | 6250 | 4010 | 4020 | 4150 => return NewAttempt,
-        _ => {}
-    }
-    match operation {
-        Operation::Capture(_) => match report.vipps_code {
-            6080 => NewAttempt,
-            6070 | 6090 | 6100 | 6140 | 6170 | 6200 => Final,
-            _ => by_status(report),
-        },
-        Operation::Withdraw | Operation::Release => match report.vipps_code {
-            6030 => Final,
-            6040..=6060 | 6190 => NewAttempt,
-            _ => by_status(report),
-        },
-        Operation::Refund(_) => match report.vipps_code {
-            6020 => NewAttempt,
-            5100 | 6150 | 6180 | 6210 | 6220 => Final,
-            _ => by_status(report),
-        },
-        Operation::Create => Final,
-    }
-}
-
-fn by_status(report: &Report) -> AfterRefusal {
-    match report.http_status {
-        403 | 404 => AfterRefusal::Blocked,
-        409 => AfterRefusal::NewAttempt,
-        _ => AfterRefusal::Final,
+/// Decides that by code, then by status.
+pub fn after_cancel(report: &Report) -> AfterCancel {
+    use AfterCancel::*;
+    match (report.vipps_code, report.http_status) {
+        (6030, _) => Final,
+        (6160 | 6250 | 4010 | 4020 | 4150 | 6040..=6060 | 6190, _) => NewAttempt,
+        (_, 403 | 404) => Blocked,
+        (_, 409) => NewAttempt,
+        _ => Final,
     }
 }
 
@@ -227,21 +285,26 @@ mod tests {
     use std::collections::VecDeque;
 
     fn answer(status: u16, body: &str) -> Answer {
-        classify(Ok(Response {
-            status,
-            body: body.as_bytes().to_vec(),
-            ..Response::default()
-        }))
+        classify(
+            Api::Epayment,
+            Ok(Response {
+                status,
+                body: body.as_bytes().to_vec(),
+                ..Response::default()
+            }),
+        )
     }
 
     #[test]
     fn only_an_api_404_says_not_found() {
         let api = r#"{"type":"https://httpstatuses.io/404","title":"Not found","status":404,"traceId":"t","extraDetails":[{"name":"ErrorCode","reason":"5090"}]}"#;
         assert!(matches!(answer(404, api), Answer::NotFound(_)));
-        assert!(matches!(answer(404, "<html>"), Answer::Refused(r) if r.code == Code::Url));
-        assert!(
-            matches!(answer(404, r#"{"statusCode":404,"message":"Resource not found"}"#), Answer::Refused(r) if r.code == Code::Url)
-        );
+        for foreign in [
+            "<html>",
+            r#"{"statusCode":404,"message":"Resource not found"}"#,
+        ] {
+            assert!(matches!(answer(404, foreign), Answer::Unknown(_)));
+        }
     }
 
     #[test]
@@ -252,6 +315,30 @@ mod tests {
                 matches!(answer(status, body), Answer::Refused(r) if r.code == Code::CustomerNotFound)
             );
         }
+    }
+
+    /// Wrong if a box on the way answered in the API's own shape; then nothing could be told from anything.
+    #[test]
+    fn a_foreign_page_refuses_nothing() {
+        for status in [
+            400, 402, 403, 404, 405, 406, 409, 410, 413, 421, 425, 451, 499,
+        ] {
+            for body in [
+                "",
+                "<html>Blocked</html>",
+                r#"{"title":"Blocked","status":403}"#,
+            ] {
+                let told = answer(status, body);
+                assert!(
+                    matches!(&told, Answer::Unknown(r) if r.cause == Cause::BadAnswer),
+                    "{status} {body}: {told:?}"
+                );
+            }
+        }
+        assert!(matches!(answer(401, "<html>"), Answer::Unauthorized(r) if is_foreign(&r)));
+        let gateway = r#"{"statusCode":401,"message":"Access denied"}"#;
+        assert!(matches!(answer(401, gateway), Answer::Unauthorized(r) if !is_foreign(&r)));
+        assert!(matches!(answer(429, "<html>"), Answer::Locked(..)));
     }
 
     #[test]
@@ -266,11 +353,15 @@ mod tests {
             matches!(answer(429, ""), Answer::RateLimited(r, _) if r.code == Code::RateLimited)
         );
         let f = |may_have_left, cause| {
-            classify(Err(Failure {
-                may_have_left,
-                cause,
-                detail: String::new(),
-            }))
+            let detail = String::new();
+            classify(
+                Api::Epayment,
+                Err(Failure {
+                    may_have_left,
+                    cause,
+                    detail,
+                }),
+            )
         };
         assert!(matches!(f(true, Cause::Timeout), Answer::Unknown(_)));
         assert!(matches!(f(false, Cause::Connect), Answer::NotSent(r) if r.code == Code::Network));

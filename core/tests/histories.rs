@@ -310,8 +310,9 @@ impl History {
             w.bad_token = false;
         }
         self.m.model.clock.advance(700_000);
+        // Past the watch of a create, and the quiet time of a capture.
         for _ in 0..3 {
-            self.settle(180_000);
+            self.settle(1_800_000);
             self.check();
         }
         let Some(s) = self.m.client.known_payment(R).payment else {

@@ -4,7 +4,7 @@ mod model;
 
 use std::sync::Arc;
 
-use model::{config, problem, push, Fault, Meter};
+use model::{config, push, Fault, Meter};
 use vpmeter_core::client::{Filter, Which};
 use vpmeter_core::error::Code;
 use vpmeter_core::journal::memory::Memory;
@@ -57,8 +57,7 @@ fn a_refused_capture_is_asked_for_again_by_decision() {
     m.client.create_push_payment(&push(R, FARE), MINUTE);
     m.model.approve(R);
     m.client.poll(R, MINUTE);
-    let (status, body) = problem(400, 6140);
-    m.model.fault("capture", Fault::Status(status, body));
+    m.model.fault("capture", Fault::Refuse(400, 6140));
     let o = m.client.capture(R, FARE, 1, true, MINUTE);
     assert_eq!(o.report.code, Code::Amount);
     assert_eq!(o.payment.unwrap().next_step, NextStep::Decide);
@@ -157,7 +156,7 @@ fn open_payments_move_to_another_meter_and_the_old_one_lets_go() {
             Code::ReferenceInUse
         );
     }
-    new.client.settle(2 * MINUTE, &mut |_| {});
+    new.client.settle(13 * MINUTE, &mut |_| {});
     assert_eq!(new.model.payment(R).captures.len(), 1);
     assert_eq!(
         new.client.known_payment("trip-0002").payment.unwrap().state,

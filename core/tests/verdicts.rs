@@ -56,6 +56,7 @@ fn movement(amount: i64, progress: Progress) -> Movement {
         body: String::new(),
         asked_at: 0,
         progress,
+        held: false,
     }
 }
 

@@ -115,6 +115,7 @@ impl Client {
                 body: Some(body),
                 payer_hint: payer_hint.clone(),
                 progress: Progress::Owed,
+                doubted: false,
             },
             state: State::Recorded,
             aggregate: Default::default(),

@@ -14,7 +14,7 @@ use crate::error::{Cause, Code, Report};
 use crate::log::Level;
 use crate::recovery::{Goal, Step};
 use crate::reference::Reference;
-use crate::retry::{classify, Answer};
+use crate::retry::{classify, is_foreign, Answer, Api};
 use crate::transport::{Carried, Failure, Method, Request, Response, Traffic, UnderWay};
 use crate::vipps::{epayment, token};
 
@@ -113,6 +113,8 @@ pub(super) struct Errand {
     pub requests: u32,
     message: Message,
     fetched_for_401: bool,
+    /// Something that is not the API answered 401 to an earlier request of this step: it may have been carried out.
+    in_doubt: bool,
     aloft: Option<Aloft>,
 }
 
@@ -134,6 +136,7 @@ impl Errand {
             requests: 0,
             message,
             fetched_for_401: false,
+            in_doubt: false,
             aloft: None,
         }
     }
@@ -151,6 +154,21 @@ impl Client {
     /// Sends the errand's message with a token; a 401 drops the token and sends once more. `None`: the call's time is over
     /// before there is an answer; what is under way then is in the errand, or in the desk of the token.
     pub(super) fn send(&self, errand: &mut Errand, call: &Rc<Call>) -> Option<Answer> {
+        let answer = self.send_with_token(errand, call)?;
+        Some(match answer {
+            // The last request did nothing; the one before may have done it.
+            Answer::NotSent(mut r) | Answer::RateLimited(mut r, _) if errand.in_doubt => {
+                r.code = Code::OutcomeUnknown;
+                Answer::Unknown(r)
+            }
+            Answer::Unauthorized(r) if errand.in_doubt => {
+                Answer::Unauthorized(r.because(Cause::BadAnswer))
+            }
+            answer => answer,
+        })
+    }
+
+    fn send_with_token(&self, errand: &mut Errand, call: &Rc<Call>) -> Option<Answer> {
         loop {
             let (carried, serial, begun) = match errand.aloft.take() {
                 Some(aloft) => {
@@ -197,9 +215,10 @@ impl Client {
                     self.read_answer(errand.message.method, &errand.message.path, result)
                 }
             };
-            if !matches!(answer, Answer::Unauthorized(_)) {
+            let Answer::Unauthorized(report) = &answer else {
                 return Some(answer);
-            }
+            };
+            errand.in_doubt |= is_foreign(report);
             self.drop_token(serial);
             if errand.fetched_for_401 || matches!(self.config.access.token, TokenFrom::Gateway) {
                 return Some(answer);
@@ -309,7 +328,7 @@ impl Client {
                     f.detail
                 )))
             }
-            _ => classify(result),
+            _ => classify(Api::of(path), result),
         }
     }
 

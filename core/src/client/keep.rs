@@ -23,6 +23,10 @@ const TRIP_MEMORY_MS: i64 = 24 * 3_600_000;
 /// How long a tombstone is kept: refunds are possible for 365 days (ePayment API guide, refund), milliseconds.
 const TOMBSTONE_MS: i64 = 400 * 24 * 3_600_000;
 
+/// A payment that ended as never created after a doubt is asked for once more at a start within this time, milliseconds: the
+/// passenger could have approved it meanwhile, and would see a reservation that nobody captures or releases.
+const ASK_AGAIN_MS: i64 = 24 * 3_600_000;
+
 /// How often the time is written down, milliseconds.
 const KEEP_TIME_MS: i64 = 24 * 3_600_000;
 
@@ -61,7 +65,11 @@ impl Client {
             .map_err(|e| e.report())?;
         let now = self.now();
         let mut payments = self.shelf();
-        for record in found {
+        for mut record in found {
+            if record.create.doubted && (now.wall - record.closed_at).abs() > ASK_AGAIN_MS {
+                record.create.doubted = false;
+                self.bury(&record);
+            }
             let course =
                 Course::resume(&record, now, CUSTOMER_WINDOW_MS, self.config.poll.every_ms);
             let name = record.reference.as_str().to_string();
@@ -76,6 +84,18 @@ impl Client {
         }
         *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = damaged;
         Ok(())
+    }
+
+    /// A closed payment that stood with the open ones goes to the others. Best effort: the next start does it.
+    fn bury(&self, record: &Record) {
+        let name = record.reference.as_str();
+        let buried = write_record(record).is_ok_and(|bytes| {
+            let put = self.doors.store.put(Shelf::Closed, name, &bytes);
+            put.is_ok()
+        });
+        if buried {
+            drop(self.doors.store.remove(Shelf::Open, name));
+        }
     }
 
     /// A payment in memory or in the journal.
@@ -236,6 +256,7 @@ impl Client {
         let (changed, goal) = change(&mut next, self.now())?;
         next.course.blocked = None;
         next.course.receipt_blocked = None;
+        next.look_at_what_is_held();
         if changed {
             let was_closed = live.payment.record.closed_at != 0;
             next.record.closed_at = 0;
@@ -261,6 +282,7 @@ impl Client {
         let mut live = slot.lock();
         live.payment.course.blocked = None;
         live.payment.course.receipt_blocked = None;
+        live.payment.look_at_what_is_held();
     }
 
     /// Writes a payment off: the tombstone is on disk before memory changes.
@@ -301,21 +323,38 @@ impl Client {
     /// that nothing is sent before it has been written.
     pub(super) fn save(&self, live: &mut Live) -> Result<(), Report> {
         let record = &mut live.payment.record;
-        if record.closed_at == 0 && record.is_finished() {
-            let tombstone = record.tombstone(self.best_wall_ms());
+        let over = record.closed_at != 0 && live.payment.course.unsaved == Unsaved::Must;
+        if record.closed_at == 0 && record.is_finished() || over {
+            let tombstone = match over {
+                true => record.clone(),
+                false => record.tombstone(self.best_wall_ms()),
+            };
             let bytes = write_record(&tombstone)?;
             let name = record.reference.as_str().to_string();
-            let put = self.doors.store.put(Shelf::Closed, &name, &bytes);
+            // What is to be asked for once more at the next start stays where that start looks.
+            let shelf = match tombstone.create.doubted {
+                true => Shelf::Open,
+                false => Shelf::Closed,
+            };
+            let put = self.doors.store.put(shelf, &name, &bytes);
             put.map_err(|e| e.report().because(Cause::StorageAfterAnswer))?;
-            drop(self.doors.store.remove(Shelf::Open, &name));
+            match shelf {
+                Shelf::Open => self.doors.store.forget_older(Shelf::Open, &name),
+                Shelf::Closed => drop(self.doors.store.remove(Shelf::Open, &name)),
+            }
             if let Some(trips) = self.closed_trips.get() {
                 let mut trips = trips.lock().unwrap_or_else(PoisonError::into_inner);
                 note_paid_trip(&mut trips, &tombstone);
             }
             *record = tombstone;
-        } else if live.payment.course.unsaved == Unsaved::Must && record.closed_at == 0 {
+        } else if live.payment.course.unsaved == Unsaved::Must {
             self.put_open(record)
                 .map_err(|r| r.because(Cause::StorageAfterAnswer))?;
+            if std::mem::take(&mut live.payment.course.reopened) {
+                // The newer version counts wherever it is found; the tombstone is only in the way.
+                let name = record.reference.as_str();
+                drop(self.doors.store.remove(Shelf::Closed, name));
+            }
             if record.create.body.is_none() {
                 // The older version still holds the phone number.
                 self.doors
@@ -450,8 +489,8 @@ fn forget_closed(payments: &mut HashMap<String, Arc<Slot>>) {
         .iter()
         .filter(|(_, s)| Arc::strong_count(s) == 1)
         .filter_map(|(name, s)| {
-            let at = s.with(|p| p.record.closed_at);
-            (at != 0).then(|| (at, name.clone()))
+            let (at, doubted) = s.with(|p| (p.record.closed_at, p.record.create.doubted));
+            (at != 0 && !doubted).then(|| (at, name.clone()))
         })
         .collect();
     if closed.len() > CLOSED_IN_MEMORY {

@@ -140,7 +140,12 @@ impl Client {
 
     fn open_slots(&self) -> Vec<Arc<Slot>> {
         let mut slots = self.slots();
-        slots.retain(|s| s.with(|p| p.record.closed_at == 0));
+        slots.retain(|s| {
+            s.with(|p| {
+                let once_more = p.record.create.doubted && p.course.stale;
+                p.record.closed_at == 0 || once_more || p.course.told.due().is_some()
+            })
+        });
         slots
     }
 

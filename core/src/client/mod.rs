@@ -34,7 +34,7 @@ use crate::log::Level;
 use crate::money::{check_modification, MAX_AMOUNT};
 use crate::payment::{CancelHow, Decision, Now, Payment};
 use crate::receipt::Receipt;
-use crate::recovery::Goal;
+use crate::recovery::{has_fresh_sums, Goal};
 use crate::reference::Reference;
 use crate::transport::Transport;
 use crate::vipps::epayment::Event;
@@ -179,7 +179,9 @@ impl Client {
 
     /// Step 3: waits for the passenger.
     pub fn poll(self: &Arc<Self>, reference: &str, wait_ms: u32) -> Outcome {
-        self.ask(reference, wait_ms, false, |_, _| {
+        self.ask(reference, wait_ms, false, |p, _| {
+            // What is over is not blind: the portal may have refunded it, or the passenger has approved after all.
+            p.course.read_now |= p.record.closed_at != 0 && wait_ms > 0;
             Ok((false, Goal::Approval))
         })
     }
@@ -222,7 +224,8 @@ impl Client {
                 .max(p.record.amount)
                 .min(MAX_AMOUNT);
             check_modification("amount", amount, limit)?;
-            let changed = p.record.ask_capture(amount, nth, last, now.wall)?;
+            let fresh = has_fresh_sums(p, now);
+            let changed = p.record.ask_capture(amount, nth, last, fresh, now.wall)?;
             Ok((changed, Goal::Capture(nth as usize - 1)))
         })
     }
@@ -257,7 +260,7 @@ impl Client {
         }
         self.ask(reference, wait_ms, false, |p, now| {
             check_modification("amount", amount, MAX_AMOUNT)?;
-            let fresh = !p.course.stale;
+            let fresh = has_fresh_sums(p, now);
             let changed = p.record.ask_refund(amount, nth, fresh, now.wall)?;
             Ok((changed, Goal::Refund(nth as usize - 1)))
         })
@@ -266,10 +269,12 @@ impl Client {
     /// Carries out what a human decided about a payment that waits for it.
     pub fn decide(self: &Arc<Self>, reference: &str, decision: Decision, wait_ms: u32) -> Outcome {
         self.ask(reference, wait_ms, true, |p, now| {
-            let goal = match p.record.decide(decision, now.wall)? {
-                Some(index) => Goal::Capture(index),
-                None => Goal::Released,
+            let goal = match (p.record.decide(decision, now.wall)?, p.record.open_refund()) {
+                (Some(index), _) => Goal::Capture(index),
+                (None, Some(index)) => Goal::Refund(index),
+                (None, None) => Goal::Released,
             };
+            p.go_on(now);
             Ok((true, goal))
         })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::config::default;
 use super::slot::Slot;
-use super::work::Call;
+use super::work::{keep_word, Call};
 use super::{Client, Outcome, PushPayment};
 use crate::error::{Code, Report};
 use crate::payment::{OnApproval, Progress};
@@ -40,6 +40,7 @@ impl Client {
         };
         let call = Rc::new(Call::begin(self, slot.name(), wait_ms));
         let report = self.ride(&slot, ride, &call);
+        let report = slot.with(|p| keep_word(report, p, &call));
         self.conclude(&slot, report)
     }
 
@@ -70,7 +71,9 @@ impl Client {
         }
         // One write: the capture, and with it the receipt that was planned at create.
         let asked = self.record_intent(slot, |p, now| {
-            let changed = p.record.ask_capture(ride.push.amount, 1, true, now.wall)?;
+            let changed = p
+                .record
+                .ask_capture(ride.push.amount, 1, true, true, now.wall)?;
             Ok((changed, Goal::Capture(0)))
         });
         if let Err(report) = asked {

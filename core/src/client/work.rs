@@ -16,7 +16,7 @@ use crate::error::{Cause, Code, Report};
 use crate::payment::{CancelHow, Operation, Payment, Progress, State, Unsaved};
 use crate::recovery::answers::Moment;
 use crate::recovery::{next, Goal, Step};
-use crate::retry::{note, pending, Answer};
+use crate::retry::{is_foreign, note, pending, Answer};
 use crate::transport::{Flow, Traffic, Watch};
 use crate::vipps::{epayment, order_management};
 
@@ -42,6 +42,8 @@ pub(super) struct Call {
     deadline: i64,
     /// It has time to spend: it may touch the network.
     spends: bool,
+    /// A request that changes something may have left in this call.
+    sent: Cell<bool>,
     last_tick: Cell<i64>,
     stop: Cell<Option<Stop>>,
 }
@@ -55,6 +57,7 @@ impl Call {
             started: now,
             deadline: now + i64::from(wait_ms),
             spends: wait_ms > 0,
+            sent: Cell::new(false),
             last_tick: Cell::new(now),
             stop: Cell::new(None),
         }
@@ -68,6 +71,7 @@ impl Call {
             started: self.started,
             deadline: self.deadline.min(deadline),
             spends: self.spends,
+            sent: Cell::new(self.sent.get()),
             last_tick: Cell::new(self.last_tick.get()),
             stop: Cell::new(self.stop.get()),
         }
@@ -171,7 +175,11 @@ pub(super) enum Pace {
 impl Client {
     /// Works on one payment until the goal is reached or the call's time is over.
     pub(super) fn work(self: &Arc<Self>, slot: &Arc<Slot>, goal: Goal, call: &Rc<Call>) -> Report {
-        let mut goal = goal;
+        let report = self.work_towards(slot, goal, call);
+        slot.with(|p| keep_word(report, p, call))
+    }
+
+    fn work_towards(self: &Arc<Self>, slot: &Arc<Slot>, mut goal: Goal, call: &Rc<Call>) -> Report {
         loop {
             if call.take_give_up() {
                 match self.record_intent(slot, |p, _| {
@@ -252,7 +260,8 @@ impl Client {
                     drop(live);
                     let whole = self.record_intent(slot, |p, now| {
                         let amount = p.record.aggregate.reserved();
-                        Ok((p.record.ask_capture(amount, 1, true, now.wall)?, goal))
+                        let asked = p.record.ask_capture(amount, 1, true, true, now.wall)?;
+                        Ok((asked, goal))
                     });
                     if let Err(report) = whole {
                         return Pace::Ended(report);
@@ -321,6 +330,7 @@ impl Client {
         let mut live = slot.lock();
         let Some(answer) = answer else {
             if errand.is_under_way() {
+                call.sent.set(call.sent.get() | !errand.only_reads());
                 live.errand = Some(errand);
             } else {
                 // Only the token is under way: nothing of this step was sent, and the next call decides anew.
@@ -330,6 +340,8 @@ impl Client {
             return false;
         };
         count(&mut live.payment, traffic, requests);
+        call.sent
+            .set(call.sent.get() | may_have_acted(step, &answer));
         self.take_in(&mut live.payment, step, goal, answer);
         live.version += 1;
         if live.payment.course.unsaved == Unsaved::Must || live.payment.record.is_finished() {
@@ -354,11 +366,15 @@ impl Client {
             Step::Send(_) => note(&mut p.course.writes, now),
             Step::Read => {
                 note(&mut p.course.reads, now);
+                p.course.read_begun = now;
                 if p.course.told.begin() {
                     self.tally.reads.fetch_add(1, Ordering::Relaxed);
                 }
             }
-            Step::ReadEvents => note(&mut p.course.reads, now),
+            Step::ReadEvents => {
+                note(&mut p.course.reads, now);
+                p.course.read_begun = now;
+            }
             _ => {}
         }
         let r = &p.record;
@@ -409,7 +425,7 @@ impl Client {
             Step::Send(Operation::Create) => p.on_create(answer, plan, m),
             Step::Send(operation) => p.on_modification(operation, answer, m),
             Step::Read => p.on_read(answer, goal, plan, m),
-            Step::ReadEvents => p.on_events(answer, m),
+            Step::ReadEvents => p.on_events(answer, plan, m),
             Step::PostReceipt => p.on_receipt(answer, m),
             Step::ReadOrder => p.on_order(answer, m),
             Step::NeverSent | Step::CaptureDue | Step::Wait(_) | Step::Idle => {}
@@ -486,6 +502,33 @@ fn good_enough(p: &Payment, goal: Goal) -> Option<Report> {
     }
 }
 
+/// The codes that say "nothing was sent" or "surely nothing happened" are never those of a call that has sent something for
+/// this payment. `ReferenceInUse` says neither: it may be what the servers have proven.
+pub(super) fn keep_word(mut report: Report, p: &Payment, call: &Call) -> Report {
+    let says_nothing = matches!(report.code.number(), -19..=-1 | -59..=-40 | -99..=-90 | -101);
+    if !call.sent.get() || !says_nothing || report.code == Code::ReferenceInUse {
+        return report;
+    }
+    if (-99..=-90).contains(&report.code.number()) {
+        report.cause = Cause::StorageAfterAnswer;
+    }
+    report.code = match p.is_in_doubt() {
+        true => Code::OutcomeUnknown,
+        false => Code::Pending,
+    };
+    report
+}
+
+/// A request of this step that changes something may have reached those who act on it.
+fn may_have_acted(step: Step, answer: &Answer) -> bool {
+    let nothing = match answer {
+        Answer::NotSent(_) | Answer::RateLimited(..) => true,
+        Answer::Unauthorized(r) => !is_foreign(r),
+        _ => false,
+    };
+    matches!(step, Step::Send(_)) && !nothing
+}
+
 /// Success that could not be written down is still success; the cause says what to look at.
 fn after_answer(report: Report, storage: &Report) -> Report {
     let mut r = report.because(Cause::StorageAfterAnswer);
@@ -524,6 +567,8 @@ fn reached(p: &Payment, goal: Goal) -> Option<Report> {
     let r = &p.record;
     match goal {
         Goal::Create => ended(&r.create.progress),
+        // A closed payment that somebody wants to see is read first.
+        Goal::Approval if r.closed_at != 0 && p.course.read_now => None,
         Goal::Approval => {
             if let Progress::Refused(refusal) = &r.create.progress {
                 return Some(refusal.report());
@@ -552,10 +597,7 @@ fn reached(p: &Payment, goal: Goal) -> Option<Report> {
             ended(&r.release.as_ref()?.progress)
         }
         Goal::Refund(i) => ended(&r.refunds.get(i)?.progress),
-        Goal::Told => {
-            let over = r.closed_at != 0 || matches!(r.create.progress, Progress::Refused(_));
-            (over || p.course.told.due().is_none()).then(Report::ok)
-        }
+        Goal::Told => p.course.told.due().is_none().then(Report::ok),
         Goal::Work | Goal::Settle => None,
     }
 }

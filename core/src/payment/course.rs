@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 
 use super::told::Told;
+use super::tries::Tries;
 use super::{Now, Record};
 use crate::error::Report;
+use crate::vipps::epayment::PaymentAnswer;
 
 /// What this process knows besides the record.
 #[derive(Clone, Debug)]
@@ -41,8 +43,24 @@ pub struct Course {
     pub accepted_at: Option<i64>,
     /// Reads since then.
     pub unproven_reads: u32,
-    /// A 4xx to an operation, waiting for the read that tells what it means.
+    /// A 4xx to a create or a cancel, waiting for the read that tells what it means.
     pub refused: Option<(Operation, Report)>,
+    /// The tries of the open capture or refund.
+    pub tries_of_key: Tries,
+    /// When the read that is on its way, or the last one, was sent, monotonic milliseconds.
+    pub read_begun: i64,
+    /// When the last read with a good answer was sent, monotonic milliseconds.
+    pub read_at: Option<i64>,
+    /// When its answer was taken in, monotonic milliseconds.
+    pub sums_at: Option<i64>,
+    /// When the last read of the event log with a good answer was sent, monotonic milliseconds.
+    pub events_at: Option<i64>,
+    /// The servers have a payment under our reference, and nothing yet that shows whose it is.
+    pub nameless: Option<PaymentAnswer>,
+    /// The event log did not show it either.
+    pub nameless_log_read: bool,
+    /// A closed payment was opened again: its tombstone is in the way.
+    pub reopened: bool,
     /// Nothing more in this call: configuration or a human must change first.
     pub blocked: Option<Report>,
     /// The receipt is not tried before, monotonic milliseconds.
@@ -114,6 +132,14 @@ impl Course {
             accepted_at: None,
             unproven_reads: 0,
             refused: None,
+            tries_of_key: Tries::default(),
+            read_begun: now_mono,
+            read_at: None,
+            sums_at: None,
+            events_at: None,
+            nameless: None,
+            nameless_log_read: false,
+            reopened: false,
             blocked: None,
             receipt_not_before: now_mono,
             receipt_tries: 0,
@@ -144,6 +170,10 @@ impl Course {
             || record.open_refund().is_some()
             || record.release_owed()
             || record.is_called_off();
+        // Without a baseline it was never sent.
+        if record.open_movement().is_some_and(|m| m.baseline.is_some()) {
+            c.tries_of_key = Tries::loaded(now.mono);
+        }
         c.stale = true;
         c.loaded = true;
         c

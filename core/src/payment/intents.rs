@@ -20,12 +20,14 @@ fn not_yet(rule: &str) -> Report {
 }
 
 impl Record {
-    /// Asks for the capture that is number `nth` (from 1) of this payment. `Ok(true)` if that changed the record.
+    /// Asks for the capture that is number `nth` (from 1) of this payment. `Ok(true)` if that changed the record. `fresh`: the
+    /// sums were read a moment ago; if not, the baseline of a part waits for a read.
     pub fn ask_capture(
         &mut self,
         amount: i64,
         nth: u32,
         last: bool,
+        fresh: bool,
         now_wall: i64,
     ) -> Result<bool, Report> {
         let index = nth_of(&self.captures, nth, "flags")?;
@@ -56,23 +58,23 @@ impl Record {
         if self.lost.is_some() {
             return Err(wrong_state("the reservation is gone"));
         }
-        if self.open_capture().is_some() {
-            return Err(wrong_state("the capture before is not proven yet"));
-        }
+        self.check_no_open_key()?;
         check_modification("amount", amount, self.aggregate.reserved())?;
         let after = self.aggregate.captured + amount;
-        if last || after == self.aggregate.authorized {
+        let whole = after == self.aggregate.authorized;
+        if last || whole {
             self.check_receipt(after, "amount")?;
         }
         let key = self.key(KeyOf::Capture, nth, 1)?;
         self.captures.push(Movement {
             amount,
-            baseline: Some(self.aggregate.captured),
+            baseline: (whole || fresh).then_some(self.aggregate.captured),
             attempt: 1,
             key,
             body: crate::vipps::epayment::modification_body(amount, self.currency),
             asked_at: now_wall,
             progress: Progress::Owed,
+            held: false,
         });
         if last && after < self.aggregate.authorized {
             self.add_release()?;
@@ -82,6 +84,22 @@ impl Record {
         }
         self.decision.clear();
         Ok(true)
+    }
+
+    /// One movement at a time: nothing tells the effects of two keys apart while one of them may still act.
+    fn check_no_open_key(&self) -> Result<(), Report> {
+        if self.open_capture().is_some() {
+            return Err(wrong_state("the capture before is not proven yet"));
+        }
+        if self.open_refund().is_some() {
+            return Err(wrong_state("the refund before is not proven yet"));
+        }
+        if self.key_is_open() {
+            return Err(wrong_state(
+                "a capture or refund was written off that may have happened: use the portal",
+            ));
+        }
+        Ok(())
     }
 
     fn check_receipt(&self, captured: i64, field: &str) -> Result<(), Report> {
@@ -172,12 +190,14 @@ impl Record {
             return Err(wrong_state("nothing waits for a decision"));
         }
         match decision {
-            Decision::Capture if self.open_capture().is_some() => {
+            Decision::Capture if self.open_movement().is_some() => {
+                let open = self.captures.iter_mut().chain(&mut self.refunds);
+                open.for_each(|m| m.held = false);
                 self.decision.clear();
                 Ok(self.open_capture())
             }
-            Decision::GiveUp if self.open_capture().is_some() => Err(wrong_state(
-                "a capture of this payment is still open: write it off, or go on trying",
+            Decision::GiveUp if self.open_movement().is_some() => Err(wrong_state(
+                "a capture or refund of this payment is still open: write it off, or go on trying",
             )),
             Decision::Capture => {
                 // A capture was refused, or an approval came too late: what is asked now is a capture of its own.
@@ -186,7 +206,7 @@ impl Record {
                 }
                 let nth = self.captures.len() as u32 + 1;
                 let amount = self.aggregate.reserved();
-                self.ask_capture(amount, nth, false, now_wall)?;
+                self.ask_capture(amount, nth, false, false, now_wall)?;
                 Ok(Some(nth as usize - 1))
             }
             Decision::GiveUp => {
@@ -236,30 +256,36 @@ impl Record {
             amount,
             reason: format!("written off: {reason}"),
         });
-        let end = |progress: &mut Progress| {
+        let end = |progress: &mut Progress, code: Code| {
             if progress.is_owed() {
-                *progress =
-                    Progress::Refused(Refusal::of(&Report::new(Code::Refused, "written off")));
+                *progress = Progress::Refused(Refusal::of(&Report::new(code, "written off")));
             }
         };
         let cancels = [&mut self.withdraw, &mut self.release];
         cancels
             .into_iter()
             .flatten()
-            .for_each(|c| end(&mut c.progress));
-        let movements = self.captures.iter_mut().chain(&mut self.refunds);
-        movements.for_each(|m| end(&mut m.progress));
-        if let Some(r) = &mut self.receipt {
-            end(&mut r.progress);
+            .for_each(|c| end(&mut c.progress, Code::Refused));
+        for m in self.captures.iter_mut().chain(&mut self.refunds) {
+            // What may have been sent may still act: nobody asks for another one here.
+            let code = match m.baseline {
+                Some(_) => Code::OutcomeUnknown,
+                None => Code::Refused,
+            };
+            end(&mut m.progress, code);
+            m.held = false;
         }
-        end(&mut self.create.progress);
+        if let Some(r) = &mut self.receipt {
+            end(&mut r.progress, Code::Refused);
+        }
+        end(&mut self.create.progress, Code::Refused);
         self.create.body = None;
         self.decision.clear();
         Ok(true)
     }
 
-    /// Asks for the refund that is number `nth` (from 1) of this payment. `fresh`: the aggregate was read in this process;
-    /// if not, the portal may have refunded meanwhile, and the baseline waits for a read.
+    /// Asks for the refund that is number `nth` (from 1) of this payment. `fresh`: the sums were read a moment ago; if not,
+    /// the portal may have refunded meanwhile, and the baseline waits for a read.
     pub fn ask_refund(
         &mut self,
         amount: i64,
@@ -276,9 +302,7 @@ impl Record {
                 "refund {nth} of this payment was asked for with another amount"
             )));
         }
-        if self.open_refund().is_some() {
-            return Err(wrong_state("the refund before is not proven yet"));
-        }
+        self.check_no_open_key()?;
         let refundable = self.aggregate.captured - self.aggregate.refunded;
         if refundable <= 0 {
             return Err(not_yet("nothing is captured that could be refunded"));
@@ -293,6 +317,7 @@ impl Record {
             body: crate::vipps::epayment::modification_body(amount, self.currency),
             asked_at: now_wall,
             progress: Progress::Owed,
+            held: false,
         });
         self.closed_at = 0;
         Ok(true)

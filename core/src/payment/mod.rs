@@ -12,8 +12,10 @@ use crate::reference::{idempotency_key, KeyOf, Reference, RideId};
 mod course;
 mod intents;
 pub mod told;
+mod tries;
 
 pub use course::{Course, Operation, Unsaved};
+pub use tries::{Refusals, Tries};
 
 /// The format of a record that this version writes.
 pub const RECORD_FORMAT: u32 = 1;
@@ -140,6 +142,9 @@ pub struct Create {
     pub payer_hint: String,
     /// `Done` is "confirmed"; a create that was confirmed is never sent again.
     pub progress: Progress,
+    /// Ended as never created after an answer was lost: the servers are asked once more at the next start within a day.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub doubted: bool,
 }
 
 /// A capture or a refund: an operation of its own, with its own key.
@@ -160,6 +165,20 @@ pub struct Movement {
     pub asked_at: i64,
     /// How far it is.
     pub progress: Progress,
+    /// Neither proven nor ruled out, and not sent again before a human decides.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub held: bool,
+}
+
+impl Movement {
+    /// Something sent for it may still act: it is open, or was written off while it was.
+    pub fn key_is_open(&self) -> bool {
+        match &self.progress {
+            Progress::Owed => true,
+            Progress::Done => false,
+            Progress::Refused(r) => r.code == Code::OutcomeUnknown.number(),
+        }
+    }
 }
 
 /// One of the two cancels.
@@ -202,13 +221,33 @@ pub struct Aggregate {
     pub refunded: i64,
 }
 
+/// The four amounts as one answer shows them, minor units; what it leaves out is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Reserved by the approval.
+    pub authorized: Option<i64>,
+    /// Captured.
+    pub captured: Option<i64>,
+    /// Cancelled.
+    pub cancelled: Option<i64>,
+    /// Refunded.
+    pub refunded: Option<i64>,
+}
+
+impl Sums {
+    /// None of them is known.
+    pub fn is_empty(&self) -> bool {
+        *self == Sums::default()
+    }
+}
+
 impl Aggregate {
     /// The newer of both, amount by amount: a lagging answer never takes back what another has shown.
-    pub fn grow(&mut self, other: Aggregate) {
-        self.authorized = self.authorized.max(other.authorized);
-        self.captured = self.captured.max(other.captured);
-        self.cancelled = self.cancelled.max(other.cancelled);
-        self.refunded = self.refunded.max(other.refunded);
+    pub fn grow(&mut self, shown: Sums) {
+        self.authorized = self.authorized.max(shown.authorized.unwrap_or(0));
+        self.captured = self.captured.max(shown.captured.unwrap_or(0));
+        self.cancelled = self.cancelled.max(shown.cancelled.unwrap_or(0));
+        self.refunded = self.refunded.max(shown.refunded.unwrap_or(0));
     }
 
     /// What is still reserved.
@@ -384,6 +423,20 @@ impl Record {
         self.refunds.iter().position(|m| m.progress.is_owed())
     }
 
+    /// The capture or the refund that is asked for and not proven. At most one of both is open.
+    pub fn open_movement(&self) -> Option<&Movement> {
+        let capture = self.open_capture().map(|i| &self.captures[i]);
+        capture.or_else(|| self.open_refund().map(|i| &self.refunds[i]))
+    }
+
+    /// A capture or a refund may still act that was neither proven nor ruled out: no other one, and no release, is sent.
+    pub fn key_is_open(&self) -> bool {
+        self.captures
+            .iter()
+            .chain(&self.refunds)
+            .any(Movement::key_is_open)
+    }
+
     /// A capture was asked for that was not proven to have failed.
     pub fn has_capture(&self) -> bool {
         self.captures
@@ -478,5 +531,22 @@ impl Payment {
     /// The state as it is known.
     pub fn state(&self) -> State {
         self.record.state(self.course.create_may_have_left)
+    }
+
+    /// A movement that is held is not sent, but looked for by every call that comes: it may turn out to have happened.
+    pub fn look_at_what_is_held(&mut self) {
+        self.course.read_now |= self.record.open_movement().is_some_and(|m| m.held);
+    }
+
+    /// A human has said that what is open goes on: it is looked for, then sent again under its key.
+    pub fn go_on(&mut self, now: Now) {
+        if self
+            .record
+            .open_movement()
+            .is_some_and(|m| m.baseline.is_some())
+        {
+            self.course.tries_of_key = Tries::loaded(now.mono);
+            self.course.read_now = true;
+        }
     }
 }

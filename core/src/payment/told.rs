@@ -81,20 +81,20 @@ impl Payment {
     /// Takes note of an event. Whether a read could tell something new.
     pub fn tell(&mut self, kind: Kind) -> bool {
         let r = &self.record;
-        let over = r.closed_at != 0 || r.lost.is_some();
         let worth = match r.create.progress {
-            Progress::Refused(_) => false,
+            // Said to be dead; whoever hears of it all the same looks.
+            Progress::Refused(_) => true,
             // Nobody can know of a payment that has never left.
             Progress::Owed => self.course.create_may_have_left,
             Progress::Done if self.course.stale => true,
             Progress::Done => match kind {
                 Kind::Created => false,
-                Kind::Authorized => r.state == State::Created,
-                Kind::Ended => !r.is_dead(),
+                Kind::Authorized => r.state != State::Authorized,
+                Kind::Ended => r.state == State::Created,
                 Kind::Captured | Kind::Cancelled | Kind::Refunded | Kind::Other => true,
             },
         };
-        if over || !worth {
+        if r.handed_over || !worth {
             return false;
         }
         let told = &mut self.course.told;
@@ -134,7 +134,7 @@ impl Payment {
         match kind {
             Kind::Created | Kind::Other => false,
             Kind::Authorized => r.state == State::Created,
-            Kind::Ended => !r.is_dead(),
+            Kind::Ended => r.state == State::Created,
             Kind::Captured => r.open_capture().is_some(),
             Kind::Cancelled => r.release_owed() || r.is_called_off(),
             Kind::Refunded => r.open_refund().is_some(),

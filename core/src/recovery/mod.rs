@@ -3,8 +3,9 @@
 
 pub mod answers;
 
-use crate::payment::{Now, OnApproval, Operation, Payment, State};
+use crate::payment::{Movement, Now, OnApproval, Operation, Payment, State};
 use crate::retry::{allowed_at, READS_A_MINUTE, WRITES_A_MINUTE};
+use answers::{QUIET_MS, UNPROVEN_MS};
 
 /// What a call works for. It decides when the work ends, and the few things that only some calls may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,20 +55,25 @@ pub enum Step {
     Idle,
 }
 
-/// "Not found" proves "not created" only this long after the last byte of the create.
-pub const NOT_FOUND_PROOF_MS: i64 = 60_000;
+/// "Not found" proves "not created" only if it answers a read that was sent this long after the last byte of the create: the
+/// ten minutes in which a passenger can approve it (ePayment API guide, timeouts), as the longest that a request is of use to
+/// anybody who holds it, and a margin of two.
+pub const CREATE_WATCH_MS: i64 = 12 * 60_000;
 /// Between reads of a payment that is not being polled.
 const READ_PAUSE_MS: i64 = 5_000;
-/// An accepted operation whose proof does not appear is sent again with its key after this time.
-pub const UNPROVEN_MS: i64 = 60_000;
+/// A part or a refund is sent only this long after the read that gave its baseline, milliseconds.
+const BASELINE_FRESH_MS: i64 = 10_000;
+/// Between looks at a payment while a key is left alone.
+const LOOK_EVERY_MS: i64 = 30_000;
 
 /// Decides the next step of a payment.
 pub fn next(p: &Payment, goal: Goal, now: Now) -> Step {
     use crate::payment::Progress::*;
-    match p.record.create.progress {
-        Refused(_) => return Step::Idle,
-        Owed => return next_of_create(p, goal, now),
-        Done => {}
+    if p.record.closed_at != 0 || matches!(p.record.create.progress, Refused(_)) {
+        return next_of_closed(p, goal, now);
+    }
+    if p.record.create.progress.is_owed() {
+        return next_of_create(p, goal, now);
     }
     if goal == Goal::Receipt {
         if let Some(step) = receipt_due(p, now) {
@@ -116,6 +122,23 @@ pub fn may_send_create(p: &Payment, goal: Goal, now: Now) -> bool {
         && now.mono < p.course.may_create_until
 }
 
+/// What is over is read when somebody asks for it: by a poll, because of an event, or once more after a create whose answer was
+/// missing.
+fn next_of_closed(p: &Payment, goal: Goal, now: Now) -> Step {
+    if p.course.blocked.is_some() {
+        return Step::Idle;
+    }
+    let told = p.course.told.due();
+    let once_more = p.record.create.doubted && p.course.stale && goal == Goal::Settle;
+    if p.course.read_now || once_more || told.is_some_and(|at| at <= now.mono) {
+        return read_gate(p, now, Step::Read);
+    }
+    match told {
+        Some(at) if matches!(goal, Goal::Told | Goal::Work) => Step::Wait(at),
+        _ => Step::Idle,
+    }
+}
+
 fn next_of_create(p: &Payment, goal: Goal, now: Now) -> Step {
     let c = &p.course;
     let over = now.mono >= c.may_create_until;
@@ -127,6 +150,9 @@ fn next_of_create(p: &Payment, goal: Goal, now: Now) -> Step {
     }
     let told = c.told.due();
     let unread = c.stale || c.read_now || told.is_some_and(|at| at <= now.mono);
+    if c.nameless.is_some() && !c.nameless_log_read && !unread {
+        return read_gate(p, now, Step::ReadEvents);
+    }
     if may_send_create(p, goal, now) && !unread {
         return write_gate(p, now, Operation::Create);
     }
@@ -157,7 +183,11 @@ fn next_of_money(p: &Payment, goal: Goal, now: Now) -> Step {
         return read_gate(p, now, Step::Read);
     }
     if let Some(index) = capture {
-        return write_gate(p, now, Operation::Capture(index));
+        return next_of_movement(p, &r.captures[index], Operation::Capture(index), now);
+    }
+    // One movement at a time: also a release waits for the refund.
+    if r.open_refund().is_some() {
+        return next_of_refund(p, now);
     }
     if r.release_owed() {
         return write_gate(p, now, Operation::Release);
@@ -174,9 +204,46 @@ fn next_of_money(p: &Payment, goal: Goal, now: Now) -> Step {
 
 fn next_of_refund(p: &Payment, now: Now) -> Step {
     match p.record.open_refund() {
-        Some(index) if p.record.refunds[index].baseline.is_none() => read_gate(p, now, Step::Read),
-        Some(index) => write_gate(p, now, Operation::Refund(index)),
+        Some(i) => next_of_movement(p, &p.record.refunds[i], Operation::Refund(i), now),
         None => Step::Idle,
+    }
+}
+
+/// The sums were read a moment ago.
+pub fn has_fresh_sums(p: &Payment, now: Now) -> bool {
+    let age = p.course.sums_at.map_or(i64::MAX, |at| now.mono - at);
+    !p.course.stale && age <= BASELINE_FRESH_MS
+}
+
+fn next_of_movement(p: &Payment, movement: &Movement, operation: Operation, now: Now) -> Step {
+    if movement.held {
+        return Step::Idle;
+    }
+    let tries = &p.course.tries_of_key;
+    let Some(last) = tries.last else {
+        // Never sent. What others do until then is not its own doing.
+        let whole = matches!(operation, Operation::Capture(_))
+            && movement.amount == p.record.aggregate.reserved();
+        return match movement.baseline {
+            Some(_) if whole || has_fresh_sums(p, now) => write_gate(p, now, operation),
+            _ => read_gate(p, now, Step::Read),
+        };
+    };
+    if !tries.stuck {
+        return write_gate(p, now, operation);
+    }
+    // The key is left alone until nothing sent under it can act any more; then both sums and log are read.
+    let over = last + QUIET_MS;
+    if now.mono < over {
+        let look = p.course.read_begun + LOOK_EVERY_MS;
+        return match look <= now.mono {
+            true => read_gate(p, now, Step::Read),
+            false => Step::Wait(look.min(over)),
+        };
+    }
+    match p.course.read_at {
+        Some(at) if at >= over => read_gate(p, now, Step::ReadEvents),
+        _ => read_gate(p, now, Step::Read),
     }
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::money::Currency;
-use crate::payment::{Aggregate, State};
+use crate::payment::{State, Sums};
 use crate::reference::{Reference, RideId};
 
 /// The metadata key under which the ride id travels.
@@ -133,8 +133,12 @@ fn to_text<T: Serialize>(value: &T) -> String {
 pub struct PaymentAnswer {
     /// `None` if missing or a value that this version does not know.
     pub state: Option<State>,
-    /// The aggregate, if it was there; missing amounts are 0.
-    pub aggregate: Option<Aggregate>,
+    /// What the passenger was asked for, if it was there, minor units.
+    pub amount: Option<i64>,
+    /// The sums of the aggregate; one that is missing is not known.
+    pub sums: Sums,
+    /// The currencies of all amounts that were there, each once.
+    pub currencies: Vec<String>,
     /// `pspReference`, if it was there.
     pub psp_reference: Option<String>,
     /// Our ride id in the metadata, if it was there.
@@ -150,14 +154,27 @@ pub struct PaymentAnswer {
 pub fn parse_payment(body: &[u8]) -> Option<PaymentAnswer> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let object = value.as_object()?;
-    let aggregate = match object.get("aggregate") {
-        None | Some(Value::Null) => None,
-        Some(a) => Some(Aggregate {
-            authorized: amount(a, "authorizedAmount")?,
-            captured: amount(a, "capturedAmount")?,
-            cancelled: amount(a, "cancelledAmount")?,
-            refunded: amount(a, "refundedAmount")?,
-        }),
+    let mut currencies = Vec::new();
+    let mut amount = |holder: Option<&Value>| -> Option<Option<i64>> {
+        let Some(a) = holder.filter(|a| !a.is_null()) else {
+            return Some(None);
+        };
+        if let Some(currency) = a.get("currency").and_then(Value::as_str) {
+            let currency = super::problem::cut(currency, 7);
+            if !currencies.contains(&currency) {
+                currencies.push(currency);
+            }
+        }
+        minor_units(a.get("value")?).map(Some)
+    };
+    let whole = amount(object.get("amount"))?;
+    let aggregate = object.get("aggregate").filter(|a| !a.is_null());
+    let mut sum = |name: &str| amount(aggregate.and_then(|a| a.get(name)));
+    let sums = Sums {
+        authorized: sum("authorizedAmount")?,
+        captured: sum("capturedAmount")?,
+        cancelled: sum("cancelledAmount")?,
+        refunded: sum("refundedAmount")?,
     };
     let text = |name: &str| {
         object
@@ -170,7 +187,9 @@ pub fn parse_payment(body: &[u8]) -> Option<PaymentAnswer> {
             .get("state")
             .and_then(Value::as_str)
             .and_then(parse_state),
-        aggregate,
+        amount: whole,
+        sums,
+        currencies,
         psp_reference: text("pspReference"),
         ride_id: object
             .get("metadata")
@@ -188,11 +207,15 @@ pub fn parse_payment(body: &[u8]) -> Option<PaymentAnswer> {
     })
 }
 
-fn amount(aggregate: &Value, name: &str) -> Option<i64> {
-    match aggregate.get(name) {
-        None | Some(Value::Null) => Some(0),
-        Some(a) => a.get("value")?.as_i64().filter(|v| *v >= 0),
-    }
+/// An amount: a whole number that is not negative, also where it is written with a decimal point (24900.0).
+fn minor_units(value: &Value) -> Option<i64> {
+    /// Up to here every whole number has a `f64` of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let written = || {
+        let number = value.as_f64()?;
+        (number.fract() == 0.0 && number.abs() < EXACT).then_some(number as i64)
+    };
+    value.as_i64().or_else(written).filter(|v| *v >= 0)
 }
 
 fn parse_state(text: &str) -> Option<State> {
@@ -238,7 +261,7 @@ pub fn parse_events(body: &[u8]) -> Option<Vec<Event>> {
                     amount: e
                         .get("amount")
                         .and_then(|a| a.get("value"))
-                        .and_then(Value::as_i64)
+                        .and_then(minor_units)
                         .unwrap_or(0),
                     timestamp: e
                         .get("timestamp")
@@ -266,11 +289,24 @@ mod tests {
         )
         .unwrap();
         assert_eq!(p.state, Some(State::Authorized));
-        assert_eq!(p.aggregate.unwrap().authorized, 100);
+        assert_eq!(p.sums.authorized, Some(100));
+        assert_eq!(
+            (p.sums.captured, p.sums.refunded, p.amount),
+            (None, None, None)
+        );
+        assert_eq!(p.currencies, ["NOK"]);
         assert_eq!(p.ride_id.as_deref(), Some("r"));
         assert_eq!(p.guaranteed_until, Some(1_795_341_600_000));
         let future = parse_payment(br#"{"state":"FROZEN"}"#).unwrap();
-        assert_eq!((future.state, future.aggregate), (None, None));
+        assert_eq!((future.state, future.sums), (None, Sums::default()));
+        let written = br#"{"amount":{"currency":"EUR","value":24900.0},"aggregate":{"capturedAmount":{"currency":"NOK","value":1e2}}}"#;
+        let written = parse_payment(written).unwrap();
+        assert_eq!(
+            (written.amount, written.sums.captured),
+            (Some(24_900), Some(100))
+        );
+        assert_eq!(written.currencies, ["EUR", "NOK"]);
+        assert!(parse_payment(br#"{"amount":{"value":1e300}}"#).is_none());
         assert!(parse_payment(br#"{"aggregate":{"capturedAmount":{"value":"100"}}}"#).is_none());
         assert!(parse_payment(br#"{"aggregate":{"capturedAmount":{"value":1.5}}}"#).is_none());
         assert!(parse_payment(br#"{"aggregate":{"capturedAmount":{"value":-1}}}"#).is_none());

@@ -17,6 +17,10 @@ pub struct Problem {
     pub trace_id: String,
     /// The body has the shape in which the APIs themselves answer (problem details), so it is not a gateway's.
     pub from_api: bool,
+    /// The answer has one of the shapes in which the ePayment API, or the gateway that belongs to it, refuses. Only such a
+    /// refusal says what became of a request: a proxy or a web application firewall on the way answers 4xx with a page of
+    /// its own also after the API has acted, because it judges the response.
+    pub own: bool,
 }
 
 const MESSAGE_BYTES: usize = 150;
@@ -30,8 +34,14 @@ impl Problem {
             ..Problem::default()
         };
         match serde_json::from_slice::<Value>(body) {
-            Ok(value) => p.read(&value),
-            Err(_) => p.message = format!("HTTP {status} without a readable body"),
+            Ok(value) => {
+                p.own = is_own(status, &value);
+                p.read(&value);
+            }
+            Err(_) => {
+                p.own = status == 429 && body.is_empty();
+                p.message = format!("HTTP {status} without a readable body");
+            }
         }
         if p.message.is_empty() {
             p.message = format!("HTTP {status}");
@@ -92,6 +102,23 @@ impl Problem {
         }
         self.message = message;
     }
+}
+
+/// The shapes of a refusal by the ePayment API (guide, errors): a problem whose `extraDetails` name the fields at fault or
+/// the `ErrorCode`. `status` is a number or a text, and the trace id may be missing, so neither is asked for. Of the gateway
+/// that belongs to it: `{statusCode, message}` with 401, 403 and 429.
+fn is_own(status: u16, value: &Value) -> bool {
+    let text = |name: &str| value.get(name).is_some_and(Value::is_string);
+    let details = value.get("extraDetails").and_then(Value::as_array);
+    let named = |entry: &Value| {
+        entry.get("name").is_some_and(Value::is_string)
+            && entry.get("reason").is_some_and(Value::is_string)
+    };
+    let problem = text("title") && details.is_some_and(|d| !d.is_empty() && d.iter().all(named));
+    let said = value.get("statusCode").and_then(Value::as_u64);
+    let gateway =
+        matches!(status, 401 | 403 | 429) && said == Some(u64::from(status)) && text("message");
+    problem || gateway
 }
 
 /// At most `limit` bytes, cut between characters; control characters become spaces.
@@ -164,6 +191,47 @@ mod tests {
         let p = Problem::parse(404, br#"{"title":"Not found","detail":"d","instance":"abc-trace","invalidParams":[{"name":"f","reason":"r"}]}"#);
         assert_eq!(p.trace_id, "abc-trace");
         assert_eq!(p.message, "Not found: d; f: r");
+    }
+
+    #[test]
+    fn only_the_listed_shapes_are_the_apis_own() {
+        let own = |status, body: &str| Problem::parse(status, body.as_bytes()).own;
+        let code = r#""extraDetails":[{"name":"ErrorCode","reason":"6080"}]"#;
+        assert!(own(
+            400,
+            &format!(r#"{{"title":"Bad","status":400,{code}}}"#)
+        ));
+        assert!(own(
+            400,
+            &format!(r#"{{"title":"Bad","status":"400",{code}}}"#)
+        ));
+        assert!(own(
+            400,
+            r#"{"title":"Bad Request","extraDetails":[{"name":"reference","reason":"must match"}]}"#
+        ));
+        for status in [401, 403, 429] {
+            let body = format!(r#"{{"statusCode":{status},"message":"Access denied"}}"#);
+            assert!(own(status, &body));
+            assert!(!own(404, &body), "of another status");
+        }
+        assert!(own(429, ""));
+        for body in [
+            "",
+            "<html>",
+            "null",
+            "[]",
+            r#"{"title":"Forbidden","status":403,"traceId":"t"}"#,
+            r#"{"type":"about:blank","title":"Forbidden","detail":"blocked"}"#,
+            r#"{"title":"x","extraDetails":[]}"#,
+            r#"{"title":"x","extraDetails":null}"#,
+            r#"{"title":"x","extraDetails":["6080"]}"#,
+            r#"{"statusCode":500,"message":"m"}"#,
+            r#"{"error":"blocked","message":"by the firewall"}"#,
+        ] {
+            for status in [400, 401, 403, 404, 409, 413] {
+                assert!(!own(status, body), "{status} {body}");
+            }
+        }
     }
 
     #[test]

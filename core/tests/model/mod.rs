@@ -76,6 +76,8 @@ pub enum Fault {
     LostAfter,
     /// A status with a body, not acting.
     Status(u16, String),
+    /// Refused with this status and Vipps code, now and whenever the same key comes again.
+    Refuse(u16, i32),
     /// Acts, then answers with this status.
     ActThen(u16, String),
     /// Acts, and answers 200 without an aggregate.
@@ -269,6 +271,7 @@ impl World {
                     amount: body["amount"]["value"].as_i64().unwrap(),
                     metadata: body["metadata"].clone(),
                     created_at: now,
+                    events: vec![event("CREATED", 0, key)],
                     ..ServerPayment::default()
                 },
             );
@@ -379,7 +382,8 @@ impl ServerPayment {
     }
 }
 
-fn event(name: &str, amount: i64, key: &str) -> Value {
+/// An entry of the event log.
+pub fn event(name: &str, amount: i64, key: &str) -> Value {
     json!({"name": name, "amount": {"value": amount, "currency": "NOK"}, "idempotencyKey": key, "success": true,
            "timestamp": "2026-11-23T12:00:00.000Z", "pspReference": "1"})
 }
@@ -536,7 +540,8 @@ impl Model {
         }
         assert!(header("Authorization").starts_with("Bearer token-"));
         if world.bad_token {
-            return reply((401, "{}".into()));
+            let denied = json!({"statusCode": 401, "message": "Access denied"});
+            return reply((401, denied.to_string()));
         }
         match fault {
             None => reply(world.act(op, &reference, &key, &body, now)),
@@ -547,6 +552,13 @@ impl Model {
                 Err(lost(true))
             }
             Some(Fault::Status(s, b)) => reply((s, b)),
+            Some(Fault::Refuse(s, code)) => {
+                let (status, answer) = problem(s, code);
+                let place = (op.to_string(), reference.clone(), key.clone());
+                let known = (body.to_string(), status, answer.clone());
+                world.keys.entry(place).or_insert(known);
+                reply((status, answer))
+            }
             Some(Fault::ActThen(s, b)) => {
                 world.act(op, &reference, &key, &body, now);
                 reply((s, b))
