@@ -72,6 +72,8 @@ impl Payment {
             }
             Answer::Unknown(report) => {
                 self.create_may_have_left(m);
+                // What answers in place of the API may do so for every repetition, and not for a read.
+                self.course.read_now |= report.cause == Cause::BadAnswer;
                 self.step_back(report, None, m);
             }
             Answer::NotSent(report) => self.not_sent(report, m),

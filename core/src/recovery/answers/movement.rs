@@ -43,9 +43,9 @@ pub(super) struct LogView {
     ours: bool,
     /// By a key of this movement, tried and failed.
     failed: bool,
-    /// By the keys of others since the baseline, minor units.
+    /// By others since the baseline, minor units: under their keys, or of another amount.
     others: i64,
-    /// Without a key since the baseline, minor units: possibly ours.
+    /// Without a key since the baseline and of the amount of this movement: possibly ours, minor units.
     keyless: i64,
     /// The log shows at least what the sums show.
     complete: bool,
@@ -234,8 +234,9 @@ impl Payment {
             _ => "CAPTURED",
         };
         let mut log = LogView::default();
-        let baseline = self.movement(operation).and_then(|m| m.baseline);
-        let baseline = baseline.unwrap_or(0);
+        let movement = self.movement(operation);
+        let baseline = movement.and_then(|m| m.baseline).unwrap_or(0);
+        let amount = movement.map_or(0, |m| m.amount);
         let keys = self.keys_of(operation);
         let mut total: i64 = 0;
         for event in events.iter().filter(|e| e.name == name) {
@@ -252,7 +253,7 @@ impl Payment {
             if ours || since == 0 {
                 continue;
             }
-            match event.idempotency_key.is_empty() {
+            match event.idempotency_key.is_empty() && event.amount == amount {
                 true => log.keyless = log.keyless.saturating_add(since),
                 false => log.others = log.others.saturating_add(since),
             }
