@@ -3,11 +3,12 @@
 
 mod transport_support;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -386,5 +387,33 @@ fn a_bad_ca_file_is_the_callers_mistake() {
         assert_eq!(report.code, Code::InvalidArgument, "{what}");
         assert_eq!(report.field, "ca_file", "{what}");
         let _ = std::fs::remove_file(&path);
+    }
+}
+
+/// As `transport_reset` has it, under TLS: by a reset if the answer is missing, else in good order.
+#[test]
+fn a_request_that_is_given_up_is_taken_back() {
+    for (answer, expected) in [
+        ("", ErrorKind::ConnectionReset),
+        // TLS without a farewell: the end of the stream, and no reset.
+        (ok("secure").as_str(), ErrorKind::UnexpectedEof),
+    ] {
+        let pki = pki(&[&rustls::version::TLS13]);
+        let answer = answer.to_string();
+        let (tell, ends) = channel();
+        let tell = Mutex::new(tell);
+        let (server, _) = pki.serve(move |stream, _| {
+            read_request(stream);
+            stream.write_all(answer.as_bytes()).unwrap();
+            let end = stream.read(&mut [0; 64]).unwrap_err();
+            tell.lock().unwrap().send(end.kind()).unwrap();
+        });
+        let https = pki.https();
+        let mut request = post(&url(&server), "a");
+        request.limit_ms = 700;
+        let (result, _) = run(&https, &request);
+        assert_eq!(result.is_ok(), expected == ErrorKind::UnexpectedEof);
+        drop(https);
+        assert_eq!(ends.recv().unwrap(), expected);
     }
 }

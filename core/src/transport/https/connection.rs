@@ -59,7 +59,7 @@ impl Dialler {
             None
         };
         Ok(Connection {
-            wire,
+            wire: Arc::new(wire),
             session,
             buffers: Pages::default(),
             last_used: since_boot(),
@@ -88,7 +88,7 @@ impl fmt::Debug for Dialler {
 
 /// A connection, in use or kept warm. ureq's own time limits are unused: those of the exchange under way hold.
 pub(super) struct Connection {
-    wire: Wire,
+    wire: Arc<Wire>,
     session: Option<Box<ClientConnection>>,
     buffers: Pages,
     last_used: Duration,
@@ -97,7 +97,7 @@ pub(super) struct Connection {
 
 impl Connection {
     fn transmit(&mut self, amount: usize) -> Result<(), Ended> {
-        Underway::current()?.before_sending()?;
+        Underway::current()?.before_sending(&self.wire)?;
         let mut bytes = &self.buffers.output()[..amount];
         match &mut self.session {
             None => {

@@ -1,7 +1,7 @@
 //! HTTPS by ureq, over our own name lookup, our own TCP and rustls.
 //!
 //! ureq writes the request and reads the answer (HTTP/1.1) and keeps the connections. Everything that touches the
-//! network is ours, because three things are asked of it that ureq's own parts do not do:
+//! network is ours, because four things are asked of it that ureq's own parts do not do:
 //!
 //! * **No wait is longer than 200 ms** without a look at the watch of the exchange: `tcp` waits with poll(2) in
 //!   slices, and `underway` holds the exchange in a thread-local where the socket finds it. The watch runs on the
@@ -10,6 +10,10 @@
 //!   to an established connection (after the TLS handshake; there is no early data), and never goes back. Nothing is
 //!   ever sent twice: ureq has no retry, also not for a kept connection that turns out dead, and its one loop, that
 //!   of redirects, is off; a test counts the requests that arrive.
+//! * **What was given up is taken back**, as far as this machine can: an exchange that ends without its answer resets its
+//!   connection (`tcp` says how), so that the kernel does not deliver the request minutes later. It helps and proves
+//!   nothing, since whatever is on the way may hold the bytes too; who must know whether a request was carried out asks
+//!   the servers, late enough.
 //! * **Certificates are judged by the clock door**, and sessions are resumed.
 //!
 //! # The one thread
@@ -204,6 +208,9 @@ impl Transport for Https {
         let entered = underway.enter();
         let outcome = self.carry_out(request, &underway);
         drop(entered);
+        if outcome.is_ok() {
+            underway.set_answered();
+        }
         let outcome = outcome.map_err(|ended| Failure {
             may_have_left: underway.may_have_left(),
             cause: ended.cause,

@@ -1,16 +1,37 @@
 //! TCP: a socket that never blocks, waited for in slices.
+//!
+//! # What was given up must not arrive later
+//!
+//! The kernel goes on repeating the unacknowledged bytes of a socket that was closed, for a quarter of an hour and more: a
+//! request that left into a dead zone and was given up would be carried out when the zone ends. Three things are against it,
+//! because no one of them suffices:
+//!
+//! * An exchange that ends without its answer ends the connection by `connect(AF_UNSPEC)` ([`Wire::reset`]): the kernel
+//!   drops what it holds and sends a reset, whoever else has the descriptor. Closing would not do it where a child that the
+//!   host has forked holds a copy.
+//! * `SO_LINGER {on, 0}` is set before connecting: where the process is killed or exits in the middle of an exchange, the
+//!   kernel closes the socket by the same reset.
+//! * `TCP_USER_TIMEOUT` is the exchange's time limit: it ends the repeating where nobody closes, of a killed process with a
+//!   child that lives on.
+//!
+//! A connection that is closed at rest, its last answer complete, is closed in good order: there is nothing to take back,
+//! and servers, balancers and firewalls log or count resets.
+//!
+//! All of this helps and proves nothing. It is about this machine's kernel only: a modem, a carrier, a proxy or a gateway
+//! that has taken the bytes may pass them on when it likes, and the reset itself may be lost.
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{
-    connect, ipproto, recv, send, socket_with, sockopt, AddressFamily, RecvFlags, SendFlags,
-    SocketFlags, SocketType,
+    connect, connect_unspec, ipproto, recv, send, socket_with, sockopt, AddressFamily, RecvFlags,
+    SendFlags, SocketFlags, SocketType,
 };
 
 use super::outlet::Outlet;
@@ -21,9 +42,17 @@ use crate::error::Cause;
 #[derive(Debug)]
 pub(super) struct Wire {
     socket: OwnedFd,
+    given_up: AtomicBool,
 }
 
 impl Wire {
+    fn new(socket: OwnedFd) -> Wire {
+        Wire {
+            socket,
+            given_up: AtomicBool::new(false),
+        }
+    }
+
     /// Connects to the first of the addresses that accepts.
     ///
     /// Each address gets a fair share of what is left of the connect limit, so that one that swallows packets (IPv6 on
@@ -83,10 +112,12 @@ impl Wire {
         if let Err(why) = outlet.bind(&socket, &address) {
             return Ok(Err(why));
         }
-        // One request, one answer: waiting for more to send only costs time. Not vital, so no error.
+        // One request, one answer: waiting for more to send only costs time. Not vital, so no error, as for the next two.
         let _ = sockopt::set_tcp_nodelay(&socket, true);
+        let _ = sockopt::set_socket_linger(&socket, Some(Duration::ZERO));
+        let _ = sockopt::set_tcp_user_timeout(&socket, underway.limit_ms());
         match connect(&socket, &address) {
-            Ok(()) => return Ok(Ok(Wire { socket })),
+            Ok(()) => return Ok(Ok(Wire::new(socket))),
             // After a signal the connection goes on in the background all the same.
             Err(Errno::INPROGRESS | Errno::INTR) => {}
             Err(e) => return Ok(Err(text(e))),
@@ -95,9 +126,17 @@ impl Wire {
             return Ok(Err(failed("no answer in its share of the time".into())));
         }
         Ok(match sockopt::socket_error(&socket) {
-            Ok(Ok(())) => Ok(Wire { socket }),
+            Ok(Ok(())) => Ok(Wire::new(socket)),
             Ok(Err(e)) | Err(e) => Err(text(e)),
         })
+    }
+
+    /// Ends the connection at once: what has not been acknowledged is dropped, and the peer is sent a reset. Nothing can be
+    /// sent or received any more.
+    pub fn reset(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+        // Where a sandbox forbids it, closing has to do.
+        let _ = connect_unspec(&self.socket);
     }
 
     /// Gives at least one byte to the network; waits if it takes none.
@@ -144,6 +183,14 @@ impl Wire {
                 Err(Errno::AGAIN) => return Ok(None),
                 Err(e) => return Err(lost("receive", e)),
             }
+        }
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if !self.given_up.load(Ordering::Relaxed) {
+            let _ = sockopt::set_socket_linger(&self.socket, None);
         }
     }
 }

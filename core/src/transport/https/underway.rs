@@ -9,11 +9,13 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
+use super::tcp::Wire;
 use crate::error::Cause;
 use crate::transport::{Flow, Request, Traffic};
 
@@ -89,10 +91,13 @@ impl Phase {
 pub(super) struct Underway {
     watch: Rc<dyn Fn() -> Flow>,
     phase: Cell<Phase>,
+    limit_ms: u32,
     deadline: Instant,
     connect_deadline: Instant,
     next_watch: Cell<Instant>,
     may_have_left: Cell<bool>,
+    /// The connection with the request and no answer yet.
+    unanswered: RefCell<Option<Arc<Wire>>>,
     sent: Cell<u64>,
     received: Cell<u64>,
 }
@@ -114,6 +119,16 @@ impl Drop for Entered {
     }
 }
 
+/// However the exchange ends, also by a panic: without an answer its connection is reset, so that this machine sends no
+/// byte of the request any more.
+impl Drop for Underway {
+    fn drop(&mut self) {
+        if let Some(wire) = self.unanswered.take() {
+            wire.reset();
+        }
+    }
+}
+
 impl Underway {
     pub fn new(request: &Request, watch: Rc<dyn Fn() -> Flow>) -> Underway {
         let now = Instant::now();
@@ -122,10 +137,12 @@ impl Underway {
         Underway {
             watch,
             phase: Cell::new(Phase::LookingUp),
+            limit_ms: request.limit_ms,
             deadline,
             connect_deadline: connect.min(deadline),
             next_watch: Cell::new(now + SLICE),
             may_have_left: Cell::new(false),
+            unanswered: RefCell::new(None),
             sent: Cell::new(0),
             received: Cell::new(0),
         }
@@ -159,20 +176,31 @@ impl Underway {
         }
     }
 
+    /// The time limit of the whole exchange, in milliseconds.
+    pub fn limit_ms(&self) -> u32 {
+        self.limit_ms
+    }
+
     pub fn may_have_left(&self) -> bool {
         self.may_have_left.get()
     }
 
-    /// To be called before each piece of the request is handed on. The first time is the last moment at which ending
-    /// costs nothing, so the watch is asked whatever the time; from here on every failure leaves doubt.
-    pub fn before_sending(&self) -> Result<(), Ended> {
+    /// To be called before each piece of the request is handed to the wire. The first time is the last moment at which
+    /// ending costs nothing, so the watch is asked whatever the time; from here on every failure leaves doubt.
+    pub fn before_sending(&self, wire: &Arc<Wire>) -> Result<(), Ended> {
         self.set_phase(Phase::Talking);
         if !self.may_have_left.get() {
             self.ask()?;
             self.check_time()?;
             self.may_have_left.set(true);
+            *self.unanswered.borrow_mut() = Some(Arc::clone(wire));
         }
         Ok(())
+    }
+
+    /// The answer is there, whole.
+    pub fn set_answered(&self) {
+        self.unanswered.take();
     }
 
     pub fn count_sent(&self, bytes: usize) {
