@@ -89,7 +89,7 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-test: lint test-rust test-simulator test-abi test-doors test-presets test-python test-relay test-crash test-clients test-schema test-recipes test-browser
+test: lint test-rust test-simulator test-abi test-doors test-presets test-python test-netns test-relay test-crash test-clients test-schema test-recipes test-browser
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
@@ -142,6 +142,12 @@ test-python: examples simulator
 	  sh tools/stage.sh "order of syncs and sends" $(PYTHON) tests/python/syncs.py
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
 	  sh tools/stage.sh "metrology" $(PYTHON) tests/python/metrology.py
+
+# Dead zones, forks and kills, in a network namespace where one can be made.
+.PHONY: test-netns
+test-netns: lib simulator
+	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" \
+	  sh tools/stage.sh "dead zones" $(PYTHON) -W error::ResourceWarning tests/netns/run.py
 
 size: examples lib-small simulator
 	@$(PYTHON) tools/size.py --build $(BUILD) --small $(SMALL) --simulator $(SIMULATOR)

@@ -6,10 +6,15 @@
  * leave. Before it nothing has left; from it on everything is in doubt. Exits 0 only if the ride is paid.
  *
  *   cc own_transport.c -lvpmeter -lcurl        libcurl 7.85 or newer */
+#define _DEFAULT_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 #include <curl/curl.h>
 #include <vpmeter.h>
@@ -24,6 +29,7 @@ struct stack {
 
 struct exchange {
     vp_answer *answer;
+    unsigned int limit_ms;
     int may_have_left;
     int refused; /* the library did not take the answer */
 };
@@ -34,6 +40,16 @@ static int on_about_to_send(void *user, char *server, char *own, int server_port
     (void)server, (void)own, (void)server_port, (void)own_port;
     x->may_have_left = 1;
     return CURL_PREREQFUNC_OK;
+}
+
+/* libcurl gives a request up by closing, and the kernel goes on repeating the bytes of a closed socket: a request that left
+ * into a dead zone would be carried out when the zone ends. So it repeats nothing for longer than the request may take. */
+static int on_socket(void *user, curl_socket_t made, curlsocktype purpose)
+{
+    struct exchange *x = user;
+    (void)purpose;
+    setsockopt(made, IPPROTO_TCP, TCP_USER_TIMEOUT, &x->limit_ms, sizeof x->limit_ms);
+    return CURL_SOCKOPT_OK;
 }
 
 static size_t on_header(char *line, size_t size, size_t count, void *user)
@@ -94,6 +110,8 @@ static void set_up(CURL *easy, const vp_request *request, struct curl_slist *lin
      * whether it has left. A new connection for each, then; its TLS session is resumed. */
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, x);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_about_to_send);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, x);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -158,11 +176,12 @@ static int32_t perform(CURLM *multi, CURL *easy, struct exchange *x)
 static int32_t transport(void *user, int32_t what, const vp_request *request, vp_answer *answer)
 {
     struct stack *stack = user;
-    struct exchange x = { NULL, 0, 0 };
+    struct exchange x = { NULL, 0, 0, 0 };
     struct curl_slist *lines = lines_of(request);
     int32_t said = VP_TRANSPORT_NOT_SENT;
     (void)what;
     x.answer = answer;
+    x.limit_ms = request->limit_ms;
     curl_easy_reset(stack->easy); /* options only */
     set_up(stack->easy, request, lines, &x, stack->ca_file);
     if (lines != NULL && curl_multi_add_handle(stack->multi, stack->easy) == CURLM_OK) {

@@ -1,9 +1,11 @@
-#define _POSIX_C_SOURCE 200809L
+#define _DEFAULT_SOURCE
 #include "socket_transport.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,10 +34,30 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void end(struct exchange *x)
+/* How the kernel is to end this connection. The kernel goes on repeating the bytes of a closed socket, so that a request
+ * which left into a dead zone would be carried out minutes after it was given up. With `reset` it drops them and says so
+ * to the server, at close and, set before connecting, when this process is killed. */
+static void when_closed(int fd, int reset)
 {
-    if (x->fd >= 0)
+    struct linger linger;
+    linger.l_onoff = reset;
+    linger.l_linger = 0;
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+static void end(struct exchange *x, int32_t said)
+{
+    if (x->fd >= 0) {
+        if (said == VP_TRANSPORT_LOST) { /* now, also if a forked child has a copy of the descriptor */
+            struct sockaddr nobody;
+            memset(&nobody, 0, sizeof nobody);
+            nobody.sa_family = AF_UNSPEC;
+            connect(x->fd, &nobody, sizeof nobody);
+        } else {
+            when_closed(x->fd, 0);
+        }
         close(x->fd);
+    }
     free(x->out);
     free(x->in);
     free(x);
@@ -90,6 +112,9 @@ static int open_socket(struct exchange *x, const vp_request *request)
     if (x->fd >= 0) {
         fcntl(x->fd, F_SETFD, FD_CLOEXEC);
         fcntl(x->fd, F_SETFL, O_NONBLOCK);
+        when_closed(x->fd, 1);
+        /* The kernel repeats nothing for longer, even if nobody closes: killed, and a forked child lives on. */
+        setsockopt(x->fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &request->limit_ms, sizeof request->limit_ms);
         if (connect(x->fd, found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
             close(x->fd);
             x->fd = -1;
@@ -214,7 +239,7 @@ static struct exchange *begin(const vp_request *request)
     x->fd = -1;
     x->began = now_ms();
     if (request->secure || !write_request(x, request) || !open_socket(x, request)) {
-        end(x);
+        end(x, VP_TRANSPORT_NOT_SENT);
         return NULL;
     }
     return x;
@@ -236,7 +261,7 @@ int32_t sockets_in_pieces(void *user, int32_t what, const vp_request *request, v
     else
         said = step(x, request, answer);
     if (said != VP_TRANSPORT_IN_PROGRESS)
-        end(x);
+        end(x, said);
     return said;
 }
 
@@ -255,6 +280,6 @@ int32_t sockets_waiting(void *user, int32_t what, const vp_request *request, vp_
         }
         ready(x->fd, x->connected && x->out_done == x->out_size ? POLLIN : POLLOUT, SLICE_MS);
     }
-    end(x);
+    end(x, said);
     return said;
 }

@@ -569,7 +569,11 @@
  */
 #define VP_TRANSPORT_NOT_SENT (-1)
 
-/* No answer, and the request may have left. In every doubt. */
+/*
+ * No answer, and the request may have left. In every doubt. Its connection is best ended by a reset, or the kernel goes on
+ * delivering the request (`socket_transport.c` shows how). A hook that cannot do that relies on the library's watch: a create
+ * whose answer is missing is looked for until at least 12 minutes after its last byte before it is called dead.
+ */
 #define VP_TRANSPORT_LOST (-2)
 
 /* ---- What on_tick returns ---- */

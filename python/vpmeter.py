@@ -314,11 +314,11 @@ def push_payment(receipt=None, on_approval=Then.CAPTURE, **members):
 
 class Client:
     """A client of the library. Callbacks are Python functions: on_payment(payment), on_tick(reference, waited_ms) -> Tick,
-    on_log(level, line); the clock is three functions wall_ms(), monotonic_ms(), sleep_ms(ms). An exception in a callback ends
-    the wait and is raised when the call of the library has returned."""
+    on_log(level, line); the clock is three functions wall_ms(), monotonic_ms(), sleep_ms(ms); the transport is a C function, as
+    `transport_fn`. An exception in a callback ends the wait and is raised when the call of the library has returned."""
 
     def __init__(self, library=None, on_payment=None, on_tick=None, on_log=None, wall_ms=None, monotonic_ms=None,
-                 sleep_ms=None, **config):
+                 sleep_ms=None, transport=None, **config):
         self._library = library or load()
         self._raised = None
         self._handle = None
@@ -337,6 +337,8 @@ class Client:
             hooks.monotonic_ms = clock_fn(lambda _: self._guard(monotonic_ms, 0))
         if sleep_ms:
             hooks.sleep_ms = sleep_fn(lambda _, ms: self._guard(lambda: sleep_ms(ms), None))
+        if transport:
+            hooks.transport = transport
         self._hooks = hooks  # the functions must live as long as the client
         filled = _fill(vp_config, {"header_version": HEADER_VERSION, **config})
         filled.hooks = c.pointer(hooks)

@@ -34,7 +34,9 @@ pub const VP_TRANSPORT_IN_PROGRESS: i32 = 1;
 /// No answer, and it is certain that no byte of the request has left: no name, no connection, no handshake. (Bytes of a
 /// handshake are none of the request.) A kept connection that turns out dead is not certain.
 pub const VP_TRANSPORT_NOT_SENT: i32 = -1;
-/// No answer, and the request may have left. In every doubt.
+/// No answer, and the request may have left. In every doubt. Its connection is best ended by a reset, or the kernel goes on
+/// delivering the request (`socket_transport.c` shows how). A hook that cannot do that relies on the library's watch: a create
+/// whose answer is missing is looked for until at least 12 minutes after its last byte before it is called dead.
 pub const VP_TRANSPORT_LOST: i32 = -2;
 
 /// Where the hook `transport` puts its answer: a handle, good until the hook returns and on its thread only.

@@ -178,7 +178,7 @@ class Ride:
             other = re.match(r"\d+<TCP(?:v6)?:\[.*?->(.*?)\]>", arguments)
             if other and re.sub(r"[][]", "", other.group(1)) not in self.servers:
                 return "spoken to somebody else"
-            return None if other or lookup or re.search("SOL_TCP|SO_ERROR", arguments) else "spoken to whom nobody knows"
+            return None if other or lookup or re.search("SOL_TCP|SO_ERROR|SO_LINGER", arguments) else "spoken to whom nobody knows"
         if name in ("clone", "clone3"):
             self.alive += 1
             self.touched["threads"].add("vpmeter-lookup")
@@ -195,6 +195,8 @@ class Ride:
         return None
 
     def peer(self, arguments, lookup):
+        if re.match(r"\d+<TCP(v6)?:.*AF_UNSPEC", arguments) and not lookup:
+            return None  # the end of a connection, by a reset
         port, address = re.search(r"port=htons\((\d+)\)", arguments), re.search(r'"([0-9a-fA-F.:]+)"[),]', arguments)
         if port and address:
             peer = f"{address.group(1)}:{port.group(1)}"

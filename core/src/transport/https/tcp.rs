@@ -2,9 +2,9 @@
 //!
 //! # What was given up must not arrive later
 //!
-//! The kernel goes on repeating the unacknowledged bytes of a socket that was closed, for a quarter of an hour and more: a
-//! request that left into a dead zone and was given up would be carried out when the zone ends. Three things are against it,
-//! because no one of them suffices:
+//! The kernel goes on repeating the unacknowledged bytes of a socket that was closed, for a minute or two, and for a quarter
+//! of an hour where somebody else has the descriptor: a request that left into a dead zone and was given up would be carried
+//! out when the zone ends. Three things are against it, because no one of them suffices:
 //!
 //! * An exchange that ends without its answer ends the connection by `connect(AF_UNSPEC)` ([`Wire::reset`]): the kernel
 //!   drops what it holds and sends a reset, whoever else has the descriptor. Closing would not do it where a child that the
