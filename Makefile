@@ -148,6 +148,8 @@ test-python: examples simulator
 test-netns: lib simulator
 	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" CC="$(CC)" \
 	  sh tools/stage.sh "dead zones" $(PYTHON) -W error::ResourceWarning tests/netns/run.py
+	@VPMETER_LIB_DIR="$(CURDIR)/$(BUILD)" VPMETER_SIMULATOR="$(CURDIR)/$(SIMULATOR)" \
+	  sh tools/stage.sh "requests held back" $(PYTHON) -W error::ResourceWarning tests/netns/held.py
 
 size: examples lib-small simulator
 	@$(PYTHON) tools/size.py --build $(BUILD) --small $(SMALL) --simulator $(SIMULATOR)
