@@ -260,11 +260,12 @@ fn the_shapes_of_refusals() {
         // The knowledge base's sample: a status in quotes, a URN, no trace id.
         (
             400,
-            json!({"type": "about:blank", "title": "Bad Request", "status": "400", "instance": urn}),
+            json!({"type": "about:blank", "title": "Bad Request", "status": "400", "instance": urn,
+                   "extraDetails": [{"name": "reference", "reason": "does not match"}]}),
             "VP_ERR_REFUSED",
             0,
             urn,
-            "Bad Request",
+            "Bad Request; reference: does not match",
         ),
         (
             403,
@@ -275,34 +276,11 @@ fn the_shapes_of_refusals() {
             "Quota exceeded.",
         ),
         (
-            404,
-            json!({"statusCode": 404, "message": "Resource not found"}),
-            "VP_ERR_URL",
-            0,
-            "",
-            "Resource not found",
-        ),
-        (
-            404,
-            Value::from("<html>"),
-            "VP_ERR_URL",
-            0,
-            "",
-            "HTTP 404 without a readable body",
-        ),
-        (
-            418,
-            Value::from(""),
-            "VP_ERR_REFUSED",
-            0,
-            "",
-            "HTTP 418 without a readable body",
-        ),
-        (
             400,
-            json!({"title": "x", "type": "t", "detail": "number 4791234567\r\nis unknown", "traceId": TRACE}),
+            json!({"title": "x", "type": "t", "detail": "number 4791234567\r\nis unknown", "traceId": TRACE,
+                   "extraDetails": [{"name": "ErrorCode", "reason": "4242"}]}),
             "VP_ERR_REFUSED",
-            0,
+            4242,
             TRACE,
             "x: number ********67  is unknown",
         ),
@@ -333,10 +311,43 @@ fn the_shapes_of_refusals() {
     }
 }
 
+/// A page of something on the way refuses nothing, whatever its status: the same request goes again.
+#[test]
+fn pages_of_others_refuse_nothing() {
+    for (status, body) in [
+        (
+            400,
+            json!({"type": "about:blank", "title": "Bad Request", "status": 400}),
+        ),
+        (403, Value::from("<html>Blocked</html>")),
+        (
+            404,
+            json!({"statusCode": 404, "message": "Resource not found"}),
+        ),
+        (404, Value::from("<html>")),
+        (413, Value::from("")),
+        (418, Value::from("")),
+    ] {
+        for act in [false, true] {
+            let bench = bench();
+            bench.sim.fault(
+                json!({"operation": "create", "action": "status", "status": status, "body": body,
+                                   "act": act, "times": 2}),
+            );
+            let mut meter = bench.meter();
+            let reply = meter.call("create");
+            reply.is("rc=VP_OK");
+            meter.call("poll").is("rc=VP_OK state=AUTHORIZED");
+            assert_eq!(bench.sim.ledger(REF)["pushes"], 1, "{status} {body} {act}");
+        }
+    }
+}
+
 #[test]
 fn a_trace_id_and_a_title_without_end_are_cut() {
     let bench = bench();
-    let body = json!({"type": "t", "title": "å".repeat(5_000), "traceId": "0123456789abcdefg-".repeat(100)});
+    let body = json!({"type": "t", "title": "å".repeat(5_000), "traceId": "0123456789abcdefg-".repeat(100),
+                      "extraDetails": [{"name": "ErrorCode", "reason": "4242"}]});
     bench
         .sim
         .fault(json!({"operation": "create", "action": "status", "status": 400, "body": body}));

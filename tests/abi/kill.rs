@@ -161,12 +161,13 @@ fn in_the_middle_of_the_create_request() {
     bench.sim.books(REF, &[FARE], 0, &[]);
     assert_eq!(bench.sim.count("create"), 1);
 
-    // It did not: settling sends no bill, and after a minute it is proven dead.
+    // It did not: settling sends no bill, and when nothing on the way can hold it any more it is proven dead.
     let bench = Bench::tls(&[]);
     killed_in(&bench, bench.meter(), "create", "stall_before", "create");
     let mut meter = bench.meter();
     meter.call("known").is("state=UNKNOWN verdict=WAIT");
-    meter.call("settle wait=120000").is("rc=VP_OK");
+    meter.call("settle wait=600000").is("rc=VP_PENDING");
+    meter.call("settle wait=200000").is("rc=VP_OK");
     meter
         .call("known")
         .is("state=NOT_CREATED verdict=TAKE_OTHER_PAYMENT next=DONE closed=1");

@@ -104,9 +104,13 @@ impl Problem {
     }
 }
 
-/// The shapes of a refusal by the ePayment API (guide, errors): a problem whose `extraDetails` name the fields at fault or
-/// the `ErrorCode`. `status` is a number or a text, and the trace id may be missing, so neither is asked for. Of the gateway
-/// that belongs to it: `{statusCode, message}` with 401, 403 and 429.
+/// The shapes of a refusal by the ePayment API (guide, errors):
+///
+/// - a problem whose `extraDetails` name the fields at fault or the `ErrorCode`; `status` is a number or a text, and the
+///   trace id may be missing, so neither is asked for;
+/// - a problem without them (a sales unit that is not permitted), if it has all that OpenAPI 1.8.1 requires, as the API
+///   writes it: `type` at httpstatuses.io, this `status`, and a W3C trace id. A box on the way has no reason to write those;
+/// - of the gateway that belongs to the API: `{statusCode, message}` with 401, 403 and 429.
 fn is_own(status: u16, value: &Value) -> bool {
     let text = |name: &str| value.get(name).is_some_and(Value::is_string);
     let details = value.get("extraDetails").and_then(Value::as_array);
@@ -114,11 +118,22 @@ fn is_own(status: u16, value: &Value) -> bool {
         entry.get("name").is_some_and(Value::is_string)
             && entry.get("reason").is_some_and(Value::is_string)
     };
-    let problem = text("title") && details.is_some_and(|d| !d.is_empty() && d.iter().all(named));
+    let detailed = details.is_some_and(|d| !d.is_empty() && d.iter().all(named));
+    let member = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or("");
+    let whole = value.get("status").and_then(Value::as_u64) == Some(u64::from(status))
+        && member("type") == format!("https://httpstatuses.io/{status}")
+        && is_w3c_trace(member("traceId"));
+    let problem = text("title") && (detailed || whole);
     let said = value.get("statusCode").and_then(Value::as_u64);
     let gateway =
         matches!(status, 401 | 403 | 429) && said == Some(u64::from(status)) && text("message");
     problem || gateway
+}
+
+/// `00-<32 hexadecimal digits>-<16>-<2>`.
+fn is_w3c_trace(text: &str) -> bool {
+    let lengths = text.split('-').map(str::len);
+    lengths.eq([2, 32, 16, 2]) && text.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
 }
 
 /// At most `limit` bytes, cut between characters; control characters become spaces.
@@ -215,6 +230,16 @@ mod tests {
             assert!(!own(404, &body), "of another status");
         }
         assert!(own(429, ""));
+        let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let whole = format!(
+            r#"{{"type":"https://httpstatuses.io/403","title":"Forbidden","status":403,"traceId":"{trace}"}}"#
+        );
+        assert!(own(403, &whole) && !own(400, &whole));
+        assert!(!own(403, &whole.replace(trace, "00-1")));
+        assert!(!own(
+            403,
+            &whole.replace("https://httpstatuses.io/403", "about:blank")
+        ));
         for body in [
             "",
             "<html>",

@@ -257,7 +257,7 @@ fn a_request_that_never_left_is_never_sent() {
     let mut new = another(&bench, "car-8");
     new.call(&format!("import record={}", encode(&record)))
         .is("rc=VP_OK");
-    new.call("settle wait=120000").is("rc=VP_OK");
+    new.call("settle wait=800000").is("rc=VP_OK");
     new.call("known").is("state=NOT_CREATED closed=1");
     assert_eq!(bench.sim.count("create"), 0);
 }
