@@ -10,6 +10,13 @@ use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
+/// The table of the groups of codes, which the header tells twice.
+#[allow(dead_code)]
+#[path = "core/src/group.rs"]
+mod group;
+
+use group::{Row, GROUPS};
+
 /// What the library is made of.
 const SOURCES: &[&str] = &[
     "Cargo.lock",
@@ -24,38 +31,6 @@ const SOURCES: &[&str] = &[
 /// Headings, each before the item that holds the line named.
 const SECTIONS: &[(&str, &str)] = &[
     ("#define VP_OK ", "Results"),
-    (
-        "#define VP_ERR_INVALID_ARGUMENT ",
-        "-1 .. -19: the caller's mistake; nothing was sent",
-    ),
-    (
-        "#define VP_ERR_CREDENTIALS ",
-        "-20 .. -39: configuration; nothing will work until it changes",
-    ),
-    (
-        "#define VP_ERR_NETWORK ",
-        "-40 .. -59: try again; surely nothing happened",
-    ),
-    (
-        "#define VP_ERR_OUTCOME_UNKNOWN ",
-        "-60 .. -69: it may have happened",
-    ),
-    (
-        "#define VP_ERR_REFUSED ",
-        "-70 .. -89: refused, proven by the servers",
-    ),
-    (
-        "#define VP_ERR_STORAGE ",
-        "-90 .. -99: storage; nothing was sent",
-    ),
-    (
-        "#define VP_ERR_PANIC ",
-        "-100 .. -109: a bug of the library",
-    ),
-    (
-        "#define VP_ERR_NOT_GENUINE ",
-        "-110 .. -119: a webhook that is not to be believed, or tells nothing",
-    ),
     (
         "#define VP_CAUSE_NONE ",
         "Why, beside the code: vp_error.cause",
@@ -242,8 +217,17 @@ fn files_below(path: &Path, found: &mut Vec<PathBuf>) {
 /// What cbindgen writes, as C89 and C++98 want it, with headings and INIT macros.
 fn finish(raw: &str) -> String {
     let top = include_str!("src/header/top.h");
-    let mut text = String::from(top);
+    let mut text = top.replace(" * @GROUPS@\n", &group_table());
     for block in blocks(&clean(raw)) {
+        for row in GROUPS.iter().filter(|row| row.first < 0) {
+            let first = format!(" ({})", row.first);
+            let is_code =
+                |line: &str| line.starts_with("#define VP_ERR_") && line.ends_with(&first);
+            if block.lines().any(is_code) {
+                let range = format!("{} .. {}", row.first, row.last);
+                text.push_str(&format!("\n/* ---- {range}: {} ---- */\n", words(row)));
+            }
+        }
         for (first, heading) in SECTIONS {
             if block.lines().any(|line| line.starts_with(first)) {
                 text.push_str(&format!("\n/* ---- {heading} ---- */\n"));
@@ -270,6 +254,23 @@ fn finish(raw: &str) -> String {
         }
     }
     text
+}
+
+/// The groups, one a line, in the comment at the top.
+fn group_table() -> String {
+    let mut text = String::new();
+    for row in GROUPS {
+        let range = match row.first == row.last {
+            true => format!("{:>6}          ", row.first),
+            false => format!("{:>6} .. {:>5}  ", row.first, row.last),
+        };
+        text.push_str(&format!(" * {range}{}\n", words(row)));
+    }
+    text
+}
+
+fn words(row: &Row) -> String {
+    format!("{}: {}", row.name, row.says)
 }
 
 /// Line by line: no `//`, no comma before `}`, no bare negative number, short comments on one line, long ones with stars.

@@ -21,17 +21,18 @@
  * Results: what must the caller do?
  *
  *      0          VP_OK: the step is done and proven
- *      1          VP_PENDING: not decided yet, or recorded and not sent yet; come back
- *     -1 ..  -19  the caller's mistake; nothing was sent
- *    -20 ..  -39  configuration; nothing will work until it changes
- *    -40 ..  -59  try again; surely nothing happened
- *    -60 ..  -69  OUTCOME UNKNOWN: it may have happened, never show it as failed; polling or settling finds out
- *    -70 ..  -89  refused, and proven so by the servers
- *    -90 ..  -99  storage; nothing was sent
- *   -100 ..       a bug of the library
+ *      1          VP_PENDING: not decided yet, or recorded and not sent yet: come back
+ *     -1 ..   -19  the caller's mistake: nothing was done
+ *    -20 ..   -39  configuration: nothing will work until it changes
+ *    -40 ..   -59  try again: surely nothing happened
+ *    -60 ..   -69  outcome unknown: it may have happened; never show it as failed
+ *    -70 ..   -89  refused: proven by the servers
+ *    -90 ..   -99  storage: the journal could not be read or written; nothing was sent
+ *   -100 ..  -109  internal: a bug of the library
+ *   -110 ..  -119  no webhook: what came is not to be believed, or tells nothing
  *
  * Numbers never change and are never used again for something else; new ones may come. Treat a code that you do not know
- * by its group.
+ * by its group, and one below the table as "outcome unknown".
  *
  * Conventions
  *
@@ -81,7 +82,7 @@
 /* Not decided yet (also: recorded, not sent yet). Come back in `next_ms` of the payment. */
 #define VP_PENDING 1
 
-/* ---- -1 .. -19: the caller's mistake; nothing was sent ---- */
+/* ---- -1 .. -19: the caller's mistake: nothing was done ---- */
 
 /* A value is out of its range; `field` and `message` of vp_error name it and the rule. */
 #define VP_ERR_INVALID_ARGUMENT (-1)
@@ -122,7 +123,7 @@
 /* The buffer is too small; `*out_needed` has the size that would do. The buffer holds an empty string. */
 #define VP_ERR_BUFFER_TOO_SMALL (-12)
 
-/* ---- -20 .. -39: configuration; nothing will work until it changes ---- */
+/* ---- -20 .. -39: configuration: nothing will work until it changes ---- */
 
 /* The servers refuse the keys. */
 #define VP_ERR_CREDENTIALS (-20)
@@ -139,7 +140,7 @@
 /* The base URL is not one, or what answers there is not the servers' API. */
 #define VP_ERR_URL (-24)
 
-/* ---- -40 .. -59: try again; surely nothing happened ---- */
+/* ---- -40 .. -59: try again: surely nothing happened ---- */
 
 /* No byte of the request left: no name, no route, no connection. */
 #define VP_ERR_NETWORK (-40)
@@ -153,12 +154,12 @@
 /* A question that changes nothing had no usable answer. */
 #define VP_ERR_UNAVAILABLE (-43)
 
-/* ---- -60 .. -69: it may have happened ---- */
+/* ---- -60 .. -69: outcome unknown: it may have happened; never show it as failed ---- */
 
 /* It may have happened. Never show it as "failed". The library settles it: poll, call again, or vp_settle. */
 #define VP_ERR_OUTCOME_UNKNOWN (-60)
 
-/* ---- -70 .. -89: refused, proven by the servers ---- */
+/* ---- -70 .. -89: refused: proven by the servers ---- */
 
 /* Refused by the servers, for the reason in vp_error. */
 #define VP_ERR_REFUSED (-70)
@@ -184,7 +185,7 @@
 /* The ride ended without an approval: declined, expired or cancelled; `state` of the payment says which. */
 #define VP_ERR_NOT_APPROVED (-77)
 
-/* ---- -90 .. -99: storage; nothing was sent ---- */
+/* ---- -90 .. -99: storage: the journal could not be read or written; nothing was sent ---- */
 
 /* The journal could not be read or written. */
 #define VP_ERR_STORAGE (-90)
@@ -198,7 +199,7 @@
 /* The record of this reference is damaged and was set aside. The office must look at this payment. */
 #define VP_ERR_DAMAGED_RECORD (-93)
 
-/* ---- -100 .. -109: a bug of the library ---- */
+/* ---- -100 .. -109: internal: a bug of the library ---- */
 
 /*
  * A bug of the library was caught. The client says nothing else any more: close it and open it again; what was
@@ -209,7 +210,7 @@
 /* A state that should not exist; nothing was sent. */
 #define VP_ERR_INTERNAL (-101)
 
-/* ---- -110 .. -119: a webhook that is not to be believed, or tells nothing ---- */
+/* ---- -110 .. -119: no webhook: what came is not to be believed, or tells nothing ---- */
 
 /* Not signed with this secret for this host, path and body, or not in a form that the servers send. */
 #define VP_ERR_NOT_GENUINE (-110)

@@ -114,18 +114,23 @@ struct Error : vp_error {
 };
 
 /* What a code asks of the caller; the table is in vpmeter.h. */
-enum class Group { ok, pending, callers_mistake, configuration, try_again, outcome_unknown, refused, storage, internal };
+enum class Group {
+    ok, pending, callers_mistake, configuration, try_again, outcome_unknown, refused, storage, internal, no_webhook
+};
 
+/* Also of a code of a later version; below the table it is outcome_unknown, which promises nothing. */
 inline Group group_of(std::int32_t code) noexcept {
-    return code == VP_OK  ? Group::ok
-           : code > VP_OK ? Group::pending
-           : code > -20   ? Group::callers_mistake
-           : code > -40   ? Group::configuration
-           : code > -60   ? Group::try_again
-           : code > -70   ? Group::outcome_unknown
-           : code > -90   ? Group::refused
-           : code > -100  ? Group::storage
-                          : Group::internal;
+    return code > VP_OK    ? Group::pending
+           : code >= 0     ? Group::ok
+           : code >= -19   ? Group::callers_mistake
+           : code >= -39   ? Group::configuration
+           : code >= -59   ? Group::try_again
+           : code >= -69   ? Group::outcome_unknown
+           : code >= -89   ? Group::refused
+           : code >= -99   ? Group::storage
+           : code >= -109  ? Group::internal
+           : code >= -119  ? Group::no_webhook
+                           : Group::outcome_unknown;
 }
 
 #ifndef VPMETER_NO_EXCEPTIONS

@@ -43,6 +43,8 @@ Code = _enum(IntEnum, "Code", """
     STORAGE=-90 STORAGE_FULL=-91 STORAGE_IN_USE=-92 DAMAGED_RECORD=-93
     PANIC=-100 INTERNAL=-101
     NOT_GENUINE=-110 NOT_FRESH=-111 NOT_AN_EVENT=-112""")
+Group = _enum(IntEnum, "Group", """OK PENDING CALLERS_MISTAKE CONFIGURATION TRY_AGAIN OUTCOME_UNKNOWN REFUSED STORAGE INTERNAL
+    NO_WEBHOOK""")
 Cause = _enum(IntEnum, "Cause", """NONE TIMEOUT CONNECTION_LOST SERVER_ERROR LOCKED BAD_ANSWER INTERRUPTED
     STORAGE_AFTER_ANSWER NAME_LOOKUP CONNECT TLS RATE_LIMITED UNAUTHORIZED NOT_YET_PROVEN PROXY SOURCE_ADDRESS
     INTERFACE""")
@@ -85,6 +87,17 @@ def known(kind, number):
         return kind(number)
     except ValueError:
         return number
+
+
+def group_of(code):
+    """What a code asks of the caller, also one of a later version; the table is in vpmeter.h."""
+    if code > 0:
+        return Group.PENDING
+    ends = (
+        (0, "OK"), (-19, "CALLERS_MISTAKE"), (-39, "CONFIGURATION"), (-59, "TRY_AGAIN"), (-69, "OUTCOME_UNKNOWN"),
+        (-89, "REFUSED"), (-99, "STORAGE"), (-109, "INTERNAL"), (-119, "NO_WEBHOOK"))
+    # Below the table: the only group that promises nothing.
+    return next((Group[word] for last, word in ends if code >= last), Group.OUTCOME_UNKNOWN)
 
 
 # ---- The structs, member by member as in the header ----

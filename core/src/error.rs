@@ -1,10 +1,12 @@
 //! What a call ends with: a code that says what the caller must do, and a report that says why.
 //!
-//! Numbers are part of the ABI: fixed by hand, in groups, never reused (`tests/status_codes.rs` pins them).
+//! Numbers are part of the ABI: fixed by hand, in groups, never reused.
 
 use std::fmt;
 
-/// The result of a call. The group answers one question: *what must the caller do?*
+pub use crate::group::{Acted, Group};
+
+/// The result of a call. The [`Group`] answers one question: *what must the caller do?*
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(i32)]
 pub enum Code {
@@ -13,7 +15,6 @@ pub enum Code {
     /// Not decided yet (also: recorded, not sent yet). Come back; the payment says when.
     Pending = 1,
 
-    // -1 .. -19: the caller's mistake; nothing was sent, nothing was written.
     /// A value is out of its range; the report names the field and the rule.
     InvalidArgument = -1,
     /// A pointer that must not be NULL is.
@@ -39,7 +40,6 @@ pub enum Code {
     /// The buffer is too small; the size needed is reported.
     BufferTooSmall = -12,
 
-    // -20 .. -39: configuration; nothing will work until it changes.
     /// The servers refuse the keys or the token.
     Credentials = -20,
     /// The keys are right, but this product, sales unit or function is not permitted.
@@ -51,7 +51,6 @@ pub enum Code {
     /// The base URL or what answers there is not the servers' API.
     Url = -24,
 
-    // -40 .. -59: try again; surely nothing happened.
     /// No byte of the request left: no name, no route, no connection.
     Network = -40,
     /// The gateway refused because of too many requests; nothing was done.
@@ -61,11 +60,9 @@ pub enum Code {
     /// A question that changes nothing (token, read) had no usable answer.
     Unavailable = -43,
 
-    // -60 .. -69: it may have happened. Never "failed".
     /// The answer was lost. The library settles it: poll, call again, or settle.
     OutcomeUnknown = -60,
 
-    // -70 .. -89: refused, proven by the server.
     /// Refused by the servers for the reason in the report.
     Refused = -70,
     /// No payer can be reached by this number (Vipps 7010; also: too young). Never say that the number is wrong.
@@ -83,7 +80,6 @@ pub enum Code {
     /// The ride ended without an approval: declined, expired or cancelled; the state says which.
     NotApproved = -77,
 
-    // -90 .. -99: storage; nothing was sent.
     /// The journal could not be read or written.
     Storage = -90,
     /// The journal is full.
@@ -93,13 +89,11 @@ pub enum Code {
     /// The record of this reference is damaged and was set aside.
     DamagedRecord = -93,
 
-    // -100 ..: internal.
     /// A bug was caught; the client is poisoned and must be closed.
     Panic = -100,
     /// A state that should not exist; nothing was sent.
     Internal = -101,
 
-    // -110 .. -119: a webhook that is not to be believed, or tells nothing.
     /// Not signed with this secret for this host, path and body, or not in a form that these servers send.
     NotGenuine = -110,
     /// Genuine, but its date is outside the window that the receiver wants.
@@ -157,6 +151,11 @@ impl Code {
     /// The number that crosses the ABI.
     pub const fn number(self) -> i32 {
         self as i32
+    }
+
+    /// What it asks of the caller.
+    pub fn group(self) -> Group {
+        Group::of(self.number())
     }
 
     /// The code of a number, if it is one.

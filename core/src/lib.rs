@@ -19,6 +19,7 @@ pub mod client;
 pub mod clock;
 pub mod driver_text;
 pub mod error;
+pub mod group;
 pub mod journal;
 pub mod log;
 pub mod money;

@@ -3,7 +3,7 @@
 //! Sources: ePayment API guide (errors), knowledge base (HTTP headers, errors): network loss, 5xx, 423 and 429 repeat
 //! the same key and the same bytes; a 4xx stays a 4xx for its key.
 
-use crate::error::{Cause, Code, Report, Retry, Who};
+use crate::error::{Cause, Code, Group, Report, Retry, Who};
 use crate::payment::Operation;
 use crate::transport::{Failure, Response};
 use crate::vipps::problem::Problem;
@@ -272,7 +272,7 @@ pub fn pending(last: Option<&Report>) -> Report {
     };
     let mut p = last.clone();
     p.retry = Retry::LibraryDoes;
-    if (-89..=-70).contains(&p.code.number()) {
+    if p.code.group() == Group::Refused {
         p.code = Code::Pending;
         p.who = Who::NobodyWait;
     }

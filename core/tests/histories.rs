@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use vpmeter_core::client::snapshot::Snapshot;
 use vpmeter_core::client::Outcome;
+use vpmeter_core::error::Group;
 use vpmeter_core::payment::{CancelHow, OnApproval, State};
 use vpmeter_core::verdict::{owed, NextStep, Verdict};
 
@@ -134,9 +135,9 @@ impl History {
         // Refused as a mistake, or sent back because the payment could not be read yet: no intent was recorded.
         let accepted = |o: &Outcome, bit: u32| {
             let owed = o.payment.as_ref().is_some_and(|p| p.owed & bit != 0);
-            match o.report.code.number() {
-                -19..=-1 => false,
-                -59..=-20 => owed,
+            match o.report.code.group() {
+                Group::CallersMistake => false,
+                Group::Configuration | Group::TryAgain => owed,
                 _ => true,
             }
         };

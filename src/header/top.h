@@ -20,18 +20,10 @@
  *
  * Results: what must the caller do?
  *
- *      0          VP_OK: the step is done and proven
- *      1          VP_PENDING: not decided yet, or recorded and not sent yet; come back
- *     -1 ..  -19  the caller's mistake; nothing was sent
- *    -20 ..  -39  configuration; nothing will work until it changes
- *    -40 ..  -59  try again; surely nothing happened
- *    -60 ..  -69  OUTCOME UNKNOWN: it may have happened, never show it as failed; polling or settling finds out
- *    -70 ..  -89  refused, and proven so by the servers
- *    -90 ..  -99  storage; nothing was sent
- *   -100 ..       a bug of the library
+ * @GROUPS@
  *
  * Numbers never change and are never used again for something else; new ones may come. Treat a code that you do not know
- * by its group.
+ * by its group, and one below the table as "outcome unknown".
  *
  * Conventions
  *

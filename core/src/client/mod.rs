@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
 use std::sync::{Arc, Mutex};
 
 use crate::clock::{BestClock, Clock};
-use crate::error::{Code, Report, Retry};
+use crate::error::{Code, Group, Report, Retry};
 use crate::journal::disk::SyncStats;
 use crate::journal::Store;
 use crate::log::Level;
@@ -379,7 +379,7 @@ fn is_not_yet(report: &Report) -> bool {
 /// recorded, so this is never `Pending`.
 fn unread(slot: &Slot) -> Report {
     let last = slot.with(|p| p.course.last.clone());
-    last.filter(|r| (-59..=-20).contains(&r.code.number()))
+    last.filter(|r| matches!(r.code.group(), Group::Configuration | Group::TryAgain))
         .unwrap_or_else(|| {
             Report::new(
                 Code::Unavailable,

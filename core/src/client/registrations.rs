@@ -7,7 +7,7 @@ use super::exchange::{no_time, Errand, Message};
 use super::work::Call;
 use super::Client;
 use crate::clock::Clock;
-use crate::error::{Code, Report};
+use crate::error::{Code, Group, Report};
 use crate::recovery::{Goal, Step};
 use crate::retry::{bad_answer, pause, Answer};
 use crate::vipps::registration::{self, Registered, Registration};
@@ -158,7 +158,7 @@ impl Doubt {
 }
 
 fn is_refusal(report: &Report) -> bool {
-    (-89..=-70).contains(&report.code.number())
+    report.code.group() == Group::Refused
 }
 
 fn torn() -> Report {

@@ -12,7 +12,7 @@ use super::keep::elsewhere;
 use super::slot::{Live, Slot};
 use super::Client;
 use crate::clock::Clock;
-use crate::error::{Cause, Code, Report};
+use crate::error::{Cause, Code, Group, Report};
 use crate::payment::{CancelHow, Operation, Payment, Progress, State, Unsaved};
 use crate::recovery::answers::Moment;
 use crate::recovery::{next, Goal, Step};
@@ -483,7 +483,7 @@ fn settled_code(p: &Payment, goal: Goal, mut report: Report) -> Report {
         if report.code == Code::OutcomeUnknown {
             report.code = Code::Pending;
         }
-    } else if p.is_in_doubt() && matches!(report.code.number(), 1 | -59..=-40) {
+    } else if p.is_in_doubt() && matches!(report.code.group(), Group::Pending | Group::TryAgain) {
         report.code = Code::OutcomeUnknown;
         if report.message.is_empty() || report.cause == Cause::None {
             report.message = "it may have happened; the library finds out".into();

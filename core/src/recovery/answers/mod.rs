@@ -12,7 +12,7 @@ mod sense;
 
 pub use movement::{BUSY_MS, NEW_KEYS, QUIET_MS, STICKY_ANSWERS, STICKY_MS, UNPROVEN_MS};
 
-use crate::error::{Cause, Code, Report};
+use crate::error::{Cause, Code, Group, Report};
 use crate::payment::{Now, Operation, Payment, Unsaved};
 use crate::retry::{bad_answer, pause, Answer};
 use crate::vipps::epayment::{parse_payment, PaymentAnswer};
@@ -107,7 +107,7 @@ impl Payment {
 }
 
 fn is_configuration(report: &Report) -> bool {
-    (-39..=-20).contains(&report.code.number())
+    report.code.group() == Group::Configuration
 }
 
 /// A read that tells nothing.
