@@ -87,7 +87,9 @@ unsafe impl CStruct for vp_ride {
 
 /// Steps 1 and 2: records the payment request and sends it. VP_OK: it is with the passenger, go on with vp_poll;
 /// VP_PENDING: recorded, not sent yet, vp_poll sends it. The same request under the same reference is the same payment: a
-/// double press charges once. VP_ERR_REFERENCE_IN_USE: the reference has other content, here or on the servers;
+/// double press charges once. The same means all of it: amount, currency, trip, part_of_trip, number (however it is
+/// written), description, on_approval, decide_within_ms, customer_interaction and receipt. VP_ERR_REFERENCE_IN_USE: the
+/// reference has other content, on the servers or here, and then `out_payment` stays empty: it is another payment.
 /// VP_ERR_TRIP_IN_USE: the trip has a live or paid payment. VP_ERR_CUSTOMER_NOT_FOUND: ask for the number again and
 /// take a new reference (vp_next_reference).
 ///

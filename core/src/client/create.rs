@@ -9,6 +9,7 @@ use super::snapshot::CUSTOMER_WINDOW_MS;
 use super::Client;
 use crate::error::{Code, Report};
 use crate::money::{check_amount, Currency};
+use crate::payment::request::Asked;
 use crate::payment::{Course, Create, OnApproval, Payment, Progress, Record, State};
 use crate::phone::normalize;
 use crate::receipt::Receipt;
@@ -55,23 +56,33 @@ impl Client {
             Some(r) => Some(self.check_planned_receipt(r, amount, currency)?),
             None => None,
         };
-        let payer_hint: String = phone.as_str().chars().rev().take(2).collect();
+        let decide_within = match q.decide_within_ms {
+            0 => default::DECIDE_WITHIN_MS,
+            ms => i64::from(ms),
+        };
+        let asked = Asked {
+            amount,
+            currency,
+            trip: &trip,
+            part: q.part_of_trip,
+            phone: phone.as_str(),
+            description: &description,
+            on_approval: q.on_approval,
+            decide_within_ms: decide_within,
+            interaction: q.interaction,
+            receipt: receipt
+                .as_ref()
+                .map(|(body, total, tip)| (body.as_str(), *total, *tip)),
+        };
         let existing = |slot: Arc<Slot>| {
-            let same = slot.with(|p| {
-                let r = &p.record;
-                r.amount == amount
-                    && r.currency == currency
-                    && r.trip == trip
-                    && r.on_approval == q.on_approval
-                    && (r.create.payer_hint.is_empty() || r.create.payer_hint == payer_hint)
-            });
-            if same {
-                return Ok(slot);
+            let now = self.now().wall;
+            match slot.with(|p| asked.is_that_of(&p.record, now)) {
+                true => Ok(slot),
+                false => Err(Report::new(
+                    Code::ReferenceInUse,
+                    "this reference belongs to a payment with other content",
+                )),
             }
-            Err(Report::new(
-                Code::ReferenceInUse,
-                "this reference belongs to a payment with other content",
-            ))
         };
         match self.find(reference.as_str()) {
             Ok(slot) => return existing(slot),
@@ -79,13 +90,10 @@ impl Client {
             Err(r) => return Err(r),
         }
         let now = self.now();
-        let decide_within = match q.decide_within_ms {
-            0 => default::DECIDE_WITHIN_MS,
-            ms => i64::from(ms),
-        };
         let mut random = [0u8; 16];
         self.doors.random.fill(&mut random)?;
         let ride_id = RideId::from_random(random);
+        let marks = asked.marks(&ride_id);
         let body = create_body(
             &reference,
             amount,
@@ -113,7 +121,8 @@ impl Client {
             create: Create {
                 key: String::new(),
                 body: Some(body),
-                payer_hint: payer_hint.clone(),
+                payer_hint: String::new(),
+                marks: Some(marks),
                 progress: Progress::Owed,
                 doubted: false,
             },
@@ -136,8 +145,8 @@ impl Client {
             bytes_received: 0,
         };
         record.create.key = record.key(KeyOf::Create, 1, 1)?;
-        if let Some((body, total, tip)) = receipt {
-            record.ask_receipt(body, total, tip, true)?;
+        if let Some((body, total, tip)) = &receipt {
+            record.ask_receipt(body.clone(), *total, *tip, true)?;
         }
         let course = Course::begin(
             now.mono,

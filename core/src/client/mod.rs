@@ -173,7 +173,7 @@ impl Client {
                 let report = self.work(&slot, Goal::Create, &call);
                 self.conclude(&slot, report)
             }
-            Err(report) => self.outcome_of(&request.reference, report),
+            Err(report) => self.not_recorded(&request.reference, report),
         }
     }
 
@@ -357,6 +357,19 @@ impl Client {
         Outcome {
             report,
             payment: Some(payment),
+        }
+    }
+
+    /// A request that was not written down. If its reference has another payment, that is not shown: the driver would read
+    /// "paid" of a passenger whom nobody has charged.
+    fn not_recorded(&self, reference: &str, report: Report) -> Outcome {
+        if report.code != Code::ReferenceInUse {
+            return self.outcome_of(reference, report);
+        }
+        self.log(Level::Warning, &format!("{reference}: {report}"));
+        Outcome {
+            report,
+            payment: None,
         }
     }
 

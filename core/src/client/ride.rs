@@ -36,7 +36,7 @@ impl Client {
         }
         let slot = match self.record_create(&ride.push) {
             Ok(slot) => slot,
-            Err(report) => return self.outcome_of(&ride.push.reference, report),
+            Err(report) => return self.not_recorded(&ride.push.reference, report),
         };
         let call = Rc::new(Call::begin(self, slot.name(), wait_ms));
         let report = self.ride(&slot, ride, &call);

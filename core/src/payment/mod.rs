@@ -11,11 +11,13 @@ use crate::reference::{idempotency_key, KeyOf, Reference, RideId};
 
 mod course;
 mod intents;
+pub mod request;
 pub mod told;
 mod tries;
 
 pub use course::{Course, Operation, Unsaved};
 pub use tries::{Refusals, Tries};
+pub use request::Marks;
 
 /// The format of a record that this version writes.
 pub const RECORD_FORMAT: u32 = 1;
@@ -138,8 +140,12 @@ pub struct Create {
     /// The exact bytes sent. Holds the phone number, so it goes as soon as the create is confirmed or refused.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub body: Option<String>,
-    /// Last two digits of the payer's number: enough to see a double press with a corrected number.
+    /// Last two digits of the payer's number, in records of earlier versions. Empty since: with the marks they would leave
+    /// a handful of numbers to guess.
     pub payer_hint: String,
+    /// By which the same request is known when the body is gone; none in records of earlier versions.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub marks: Option<Marks>,
     /// `Done` is "confirmed"; a create that was confirmed is never sent again.
     pub progress: Progress,
     /// Ended as never created after an answer was lost: the servers are asked once more at the next start within a day.
