@@ -82,19 +82,97 @@ fn what_the_servers_say_is_better_than_a_clock_that_jumps() {
     }
 }
 
-/// A wrong moment must not become a floor that nobody gets below again.
-#[test]
-fn nothing_absurd_raises_the_floor() {
-    let (host, best) = clock(NOON);
-    for date in [NOON + 2 * YEAR, NOON - 2 * YEAR, i64::MAX, i64::MIN, 0] {
-        best.answered(best.judge(), Some(date));
-        assert!(best.latest().unwrap() <= NOON, "{date}");
+const MINUTE: i64 = 60_000;
+
+/// Answers at these minutes, with dates that are wrong by so much; by which time is judged after each.
+fn heard(wall: i64, floor: Option<i64>, answers: &[(i64, i64)]) -> Vec<Judged> {
+    let (host, best) = clock(wall);
+    floor.into_iter().for_each(|ms| best.floor(ms));
+    let mut judged = Vec::new();
+    for (minute, wrong) in answers {
+        let passed = minute * MINUTE;
+        host.monotonic.store(passed, Ordering::Relaxed);
+        host.wall
+            .store(wall.saturating_add(passed), Ordering::Relaxed);
+        best.answered(best.judge(), Some(NOON + passed + wrong));
+        judged.push(best.judge());
     }
-    host.wall.store(LATEST_MS + YEAR, Ordering::Relaxed);
-    best.answered(best.judge(), None);
-    assert_eq!(best.latest(), Some(NOON));
+    judged
+}
+
+/// One answer is no proof; the same, ten minutes later, is one, if none between spoke for another time.
+#[test]
+fn a_date_that_nothing_agrees_with() {
+    let host = |minute| Judged::Host(NOON + minute * MINUTE);
+    for wrong in [30 * DAY_MS, -30 * DAY_MS, 399 * DAY_MS, DAY_MS + 1] {
+        let known = |minute| Judged::Known(NOON + minute * MINUTE + wrong);
+        assert_eq!(heard(NOON, None, &[(0, wrong)]), [host(0)]);
+        let nine = heard(NOON, None, &[(0, wrong), (3, wrong), (9, wrong)]);
+        assert_eq!(nine, [host(0), host(3), host(9)]);
+        let ten = heard(NOON, None, &[(0, wrong), (10, wrong)]);
+        assert_eq!(ten, [host(0), known(10)]);
+        // A right answer between them, before and after the host's time was believed.
+        let all = [
+            (0, wrong),
+            (5, 0),
+            (10, wrong),
+            (12, 0),
+            (20, wrong),
+            (25, wrong),
+        ];
+        let hosts = all.map(|(minute, _)| host(minute));
+        assert_eq!(heard(NOON, None, &all), hosts);
+        // Right answers take a wrong time back, by the same rule.
+        let back = heard(NOON, None, &[(0, wrong), (10, wrong), (11, 0), (21, 0)]);
+        assert_eq!(back, [host(0), known(10), known(11), host(21)]);
+    }
+}
+
+/// A meter without a clock goes by the kept time until two answers agree.
+#[test]
+fn two_answers_are_better_than_the_floor() {
+    let floor = NOON - 40 * DAY_MS;
+    let known = |from: i64, minute: i64| Judged::Known(from + minute * MINUTE);
+    let judged = heard(0, Some(floor), &[(0, 0), (9, 0), (10, 0)]);
+    assert_eq!(judged, [known(floor, 0), known(floor, 9), known(NOON, 10)]);
+    let judged = heard(0, Some(NOON - DAY_MS), &[(0, 0)]);
+    assert_eq!(judged, [known(NOON, 0)], "the floor agrees");
+}
+
+/// A wrong moment must not become a time that nobody gets below again, however often it is said.
+#[test]
+fn nothing_absurd_is_believed() {
+    for date in [NOON + 2 * YEAR, NOON - 2 * YEAR, i64::MAX, i64::MIN, 0] {
+        let (host, best) = clock(NOON);
+        for minute in 0..60 {
+            host.monotonic.store(minute * MINUTE, Ordering::Relaxed);
+            let date = date.saturating_add(minute * MINUTE);
+            best.answered(best.judge(), Some(date));
+            best.answered(best.judge(), None);
+        }
+        assert_eq!(best.latest(), None, "{date}");
+    }
+    let (_, best) = clock(NOON);
     best.floor(i64::MAX);
-    assert_eq!(best.latest(), Some(NOON));
+    assert_eq!(best.latest(), None);
+}
+
+/// Without a certificate there is nothing to measure a date by but other dates.
+#[test]
+fn without_a_certificate_any_time_can_be() {
+    let (host, best) = clock(0);
+    for minute in [0, 10] {
+        host.monotonic.store(minute * MINUTE, Ordering::Relaxed);
+        best.answered(Judged::Nothing, Some(NOON + 2 * YEAR + minute * MINUTE));
+    }
+    assert_eq!(best.said(), Some(NOON + 2 * YEAR + 10 * MINUTE));
+    for date in [0, i64::MIN, i64::MAX, LATEST_MS + 1] {
+        let (host, best) = clock(0);
+        best.answered(Judged::Nothing, Some(date));
+        host.monotonic.store(10 * MINUTE, Ordering::Relaxed);
+        best.answered(Judged::Nothing, Some(date.saturating_add(10 * MINUTE)));
+        assert_eq!(best.said(), None, "{date}");
+    }
 }
 
 #[test]

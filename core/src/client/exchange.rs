@@ -1,7 +1,6 @@
 //! One request and its answer: token, headers, counting. Nothing here decides what an answer means.
 
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
@@ -291,14 +290,9 @@ impl Client {
     fn read_answer(&self, method: Method, path: &str, result: Result<Response, Failure>) -> Answer {
         let judged = self.judged_time().ok().flatten();
         if let Ok(response) = &result {
-            if let Some(judged) = judged {
-                self.doors.clock.answered(judged, response.date_ms);
-                self.keep_time();
-            }
-            if let Some(date) = response.date_ms {
-                let offset = date - self.doors.clock.monotonic_ms();
-                self.server_time.store(offset, Ordering::Relaxed);
-            }
+            let judged = judged.unwrap_or(Judged::Nothing);
+            self.doors.clock.answered(judged, response.date_ms);
+            self.keep_time();
         }
         let verb = match method {
             Method::Get => "GET",

@@ -20,15 +20,9 @@ const CLOSED_IN_MEMORY: usize = 32;
 /// A trip whose payment was captured less than this ago has been paid; later the number may have started again.
 const TRIP_MEMORY_MS: i64 = 24 * 3_600_000;
 
-/// How long a tombstone is kept: refunds are possible for 365 days (ePayment API guide, refund), milliseconds.
-const TOMBSTONE_MS: i64 = 400 * 24 * 3_600_000;
-
 /// A payment that ended as never created after a doubt is asked for once more at a start within this time, milliseconds: the
 /// passenger could have approved it meanwhile, and would see a reservation that nobody captures or releases.
 const ASK_AGAIN_MS: i64 = 24 * 3_600_000;
-
-/// How often the time is written down, milliseconds.
-const KEEP_TIME_MS: i64 = 24 * 3_600_000;
 
 /// Trips paid lately: trip -> (reference, when it was closed).
 pub(super) type ClosedTrips = Mutex<HashMap<String, (String, i64)>>;
@@ -216,11 +210,22 @@ impl Client {
         let closed = self.closed_trips()?;
         let closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
         match closed.get(&new.trip) {
-            Some((reference, at)) if (new.created_at - at).abs() < TRIP_MEMORY_MS => {
+            Some((reference, at)) if self.doors.clock.may_be_within(*at, TRIP_MEMORY_MS) => {
                 taken(reference)
             }
-            _ => Ok(()),
+            _ => self.paid_here(&new.trip).map_or(Ok(()), |r| taken(&r)),
         }
+    }
+
+    /// The payment that has paid a trip in this process, less than [`TRIP_MEMORY_MS`] ago by the monotonic clock.
+    fn paid_here(&self, trip: &str) -> Option<String> {
+        let now = self.doors.clock.monotonic_ms();
+        let mut paid = self
+            .paid_here
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        paid.retain(|_, (_, at)| now.saturating_sub(*at) < TRIP_MEMORY_MS);
+        paid.get(trip).map(|(reference, _)| reference.clone())
     }
 
     /// Trips that were paid, read from the tombstones once, when a trip is first asked for.
@@ -232,7 +237,7 @@ impl Client {
                 .each(Shelf::Closed, &mut |name, what| {
                     if let Found::Record(bytes) = what {
                         if let Ok(record) = read_record(name, &bytes) {
-                            note_paid_trip(&mut trips, &record);
+                            note_paid_trip(&mut trips, &record, record.closed_at);
                         }
                     }
                     true
@@ -313,10 +318,16 @@ impl Client {
 
     pub(super) fn put_open(&self, record: &Record) -> Result<(), Report> {
         let bytes = write_record(record)?;
-        self.doors
-            .store
-            .put(Shelf::Open, record.reference.as_str(), &bytes)
+        self.put(Shelf::Open, record.reference.as_str(), &bytes)
             .map_err(|e| e.report())
+    }
+
+    /// Puts a record; a full store gives up its oldest tombstones for it.
+    fn put(&self, shelf: Shelf, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        match self.doors.store.put(shelf, name, bytes) {
+            Err(StoreError::Full) if self.make_room() => self.doors.store.put(shelf, name, bytes),
+            done => done,
+        }
     }
 
     /// Writes what must be on disk, and closes a payment with nothing left to do. An error leaves it marked as unsaved, so
@@ -327,7 +338,7 @@ impl Client {
         if record.closed_at == 0 && record.is_finished() || over {
             let tombstone = match over {
                 true => record.clone(),
-                false => record.tombstone(self.best_wall_ms()),
+                false => record.tombstone(self.now().wall),
             };
             let bytes = write_record(&tombstone)?;
             let name = record.reference.as_str().to_string();
@@ -336,7 +347,7 @@ impl Client {
                 true => Shelf::Open,
                 false => Shelf::Closed,
             };
-            let put = self.doors.store.put(shelf, &name, &bytes);
+            let put = self.put(shelf, &name, &bytes);
             put.map_err(|e| e.report().because(Cause::StorageAfterAnswer))?;
             match shelf {
                 Shelf::Open => self.doors.store.forget_older(Shelf::Open, &name),
@@ -344,8 +355,14 @@ impl Client {
             }
             if let Some(trips) = self.closed_trips.get() {
                 let mut trips = trips.lock().unwrap_or_else(PoisonError::into_inner);
-                note_paid_trip(&mut trips, &tombstone);
+                note_paid_trip(&mut trips, &tombstone, tombstone.closed_at);
             }
+            let mut paid = self
+                .paid_here
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            note_paid_trip(&mut paid, &tombstone, self.doors.clock.monotonic_ms());
+            drop(paid);
             *record = tombstone;
         } else if live.payment.course.unsaved == Unsaved::Must {
             self.put_open(record)
@@ -366,69 +383,6 @@ impl Client {
         }
         live.payment.course.unsaved = Unsaved::Nothing;
         Ok(())
-    }
-
-    /// What an earlier process knew of the time.
-    pub(super) fn read_time(&self) {
-        if let Some(ms) = self.doors.store.latest_time() {
-            self.doors.clock.floor(ms);
-            self.kept_time.store(ms, Ordering::Relaxed);
-        }
-    }
-
-    /// Keeps the latest time that is known, about once a day: flash wears out. Best effort; a store that cannot, can
-    /// wait until tomorrow.
-    pub(super) fn keep_time(&self) {
-        let Some(now) = self.doors.clock.latest() else {
-            return;
-        };
-        let kept = self.kept_time.load(Ordering::Relaxed);
-        if now.saturating_sub(kept) < KEEP_TIME_MS {
-            return;
-        }
-        let claimed =
-            self.kept_time
-                .compare_exchange(kept, now, Ordering::Relaxed, Ordering::Relaxed);
-        if claimed.is_ok() {
-            if let Err(e) = self.doors.store.keep_latest_time(now) {
-                self.log(
-                    Level::Warning,
-                    &format!("the time could not be kept: {}", e.report()),
-                );
-            }
-        }
-    }
-
-    /// Unix time as the servers last told it, or as the meter believes.
-    fn best_wall_ms(&self) -> i64 {
-        match self.server_time.load(Ordering::Relaxed) {
-            i64::MIN => self.doors.clock.wall_ms(),
-            offset => self.doors.clock.monotonic_ms() + offset,
-        }
-    }
-
-    /// Removes tombstones older than [`TOMBSTONE_MS`], once in a client's life, and only by the servers' time: a meter's
-    /// clock may say anything.
-    pub(super) fn remove_old_tombstones(&self) {
-        let offset = self.server_time.load(Ordering::Relaxed);
-        if offset == i64::MIN || self.swept.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let now = self.doors.clock.monotonic_ms() + offset;
-        let mut old = Vec::new();
-        let looked = self.doors.store.each(Shelf::Closed, &mut |name, what| {
-            if let Found::Record(bytes) = what {
-                if read_record(name, &bytes).is_ok_and(|r| now - r.closed_at > TOMBSTONE_MS) {
-                    old.push(name.to_string());
-                }
-            }
-            true
-        });
-        if looked.is_ok() {
-            for name in &old {
-                drop(self.doors.store.remove(Shelf::Closed, name));
-            }
-        }
     }
 
     /// Tells the host if a payment looks different from what it was told last.
@@ -473,13 +427,16 @@ fn same_but_for_counters(old: &Snapshot, new: &Snapshot) -> bool {
     old == *new
 }
 
-fn note_paid_trip(trips: &mut HashMap<String, (String, i64)>, record: &Record) {
+fn note_paid_trip(trips: &mut HashMap<String, (String, i64)>, record: &Record, at: i64) {
     let paid = record.aggregate.captured > record.aggregate.refunded;
-    if !record.trip.is_empty() && paid && !record.part {
-        trips.insert(
-            record.trip.clone(),
-            (record.reference.as_str().to_string(), record.closed_at),
-        );
+    let name = record.reference.as_str();
+    if record.trip.is_empty() || record.part {
+        return;
+    }
+    if paid {
+        trips.insert(record.trip.clone(), (name.to_string(), at));
+    } else if trips.get(&record.trip).is_some_and(|(of, _)| of == name) {
+        trips.remove(&record.trip);
     }
 }
 

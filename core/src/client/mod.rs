@@ -5,6 +5,7 @@
 //! `wait_ms` plus the request limit. With `wait_ms = 0` the intent is recorded and the network is not touched.
 
 pub mod access;
+mod age;
 pub mod config;
 mod create;
 pub mod exchange;
@@ -23,7 +24,7 @@ mod work;
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use crate::clock::{BestClock, Clock};
@@ -110,12 +111,10 @@ pub struct Client {
     damaged: Mutex<HashMap<String, String>>,
     closed_trips: once_cell::sync::OnceCell<ClosedTrips>,
     token: TokenDesk,
-    /// Server time minus monotonic time, milliseconds; `i64::MIN` while unknown.
-    server_time: AtomicI64,
-    /// The latest time that the journal has, Unix milliseconds.
-    kept_time: AtomicI64,
-    /// Old tombstones were removed.
-    swept: AtomicBool,
+    /// What is kept of the time, and by which time tombstones are old.
+    age: Mutex<age::Age>,
+    /// Trips that were paid in this process: no clock makes it forget them.
+    paid_here: Mutex<HashMap<String, (String, i64)>>,
     /// Counts what was asked for, so that a worker that waits sees it.
     asked: AtomicU64,
     tally: told::Tally,
@@ -136,11 +135,10 @@ impl Client {
             damaged: Mutex::new(HashMap::new()),
             closed_trips: once_cell::sync::OnceCell::new(),
             token: TokenDesk::new(),
-            server_time: AtomicI64::new(i64::MIN),
-            kept_time: AtomicI64::new(i64::MIN),
             asked: AtomicU64::new(0),
             tally: told::Tally::default(),
-            swept: AtomicBool::new(false),
+            age: Mutex::default(),
+            paid_here: Mutex::new(HashMap::new()),
         };
         client.read_time();
         client.load_journal()?;

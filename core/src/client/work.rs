@@ -505,11 +505,15 @@ fn good_enough(p: &Payment, goal: Goal) -> Option<Report> {
 /// The codes that say "nothing was sent" or "surely nothing happened" are never those of a call that has sent something for
 /// this payment. `ReferenceInUse` says neither: it may be what the servers have proven.
 pub(super) fn keep_word(mut report: Report, p: &Payment, call: &Call) -> Report {
-    let says_nothing = matches!(report.code.number(), -19..=-1 | -59..=-40 | -99..=-90 | -101);
+    let group = report.code.group();
+    let says_nothing = matches!(
+        group,
+        Group::CallersMistake | Group::TryAgain | Group::Storage
+    );
     if !call.sent.get() || !says_nothing || report.code == Code::ReferenceInUse {
         return report;
     }
-    if (-99..=-90).contains(&report.code.number()) {
+    if group == Group::Storage {
         report.cause = Cause::StorageAfterAnswer;
     }
     report.code = match p.is_in_doubt() {

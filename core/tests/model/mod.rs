@@ -119,6 +119,10 @@ pub struct World {
     pub bad_token: bool,
     /// The transport works in pieces.
     pub pieces: bool,
+    /// What the servers' clock is ahead of the monotonic one; they send a `Date` if it is given.
+    pub server_clock: Option<i64>,
+    /// The `Date` of each of the next answers, milliseconds from the right one.
+    pub wrong_dates: VecDeque<i64>,
     /// `captureGuaranteedUntil` of every read.
     pub guaranteed_until: Option<String>,
 }
@@ -514,12 +518,14 @@ impl Model {
             .iter()
             .position(|(o, _)| o == op)
             .map(|i| world.faults.remove(i).unwrap().1);
+        let wrong = world.wrong_dates.pop_front().unwrap_or(0);
+        let date_ms = world.server_clock.map(|ahead| now + ahead + wrong);
         let reply = |(status, body): (u16, String)| {
             Ok(Response {
                 status,
                 body: body.into_bytes(),
                 retry_after_ms: (status == 429).then_some(2000),
-                date_ms: None,
+                date_ms,
             })
         };
         if op == "token" {
