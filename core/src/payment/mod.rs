@@ -16,8 +16,8 @@ pub mod told;
 mod tries;
 
 pub use course::{Course, Operation, Unsaved};
-pub use tries::{Refusals, Tries};
 pub use request::Marks;
+pub use tries::{Refusals, Tries};
 
 /// The format of a record that this version writes.
 pub const RECORD_FORMAT: u32 = 1;
