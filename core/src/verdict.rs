@@ -11,7 +11,7 @@
 //! | 5 | dead: declined, expired, cancelled, never created | `TAKE_OTHER_PAYMENT` | `DONE` |
 //! | 6 | given up | `TAKE_OTHER_RELEASE_OWED` until the release is proven, then `TAKE_OTHER_PAYMENT` | `SETTLE`, `DONE` |
 //! | 7 | approved, capture intent on disk | `SECURED_LEAVE` | `SETTLE` |
-//! | 8 | approved | `WAIT` | `CAPTURE` |
+//! | 8 | approved | `WAIT` | `CAPTURE`; `SETTLE` while the record may be an older version |
 //! | 9 | a cancel is under way | `WAIT` | `SETTLE` |
 //! | 10 | everything else | `WAIT` | `POLL` |
 
@@ -185,6 +185,8 @@ pub fn judge(p: &Payment) -> Judgement {
         } else {
             (TakeOtherPayment, Done, Message::Cancelled)
         }
+    } else if state == State::Authorized && r.is_doubtful() && r.open_capture().is_none() {
+        (Wait, Settle, Message::UnknownStillChecking)
     } else if state == State::Authorized {
         if r.open_capture().is_some() {
             (SecuredLeave, Settle, Message::Secured)

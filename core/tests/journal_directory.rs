@@ -127,7 +127,7 @@ fn records_outlive_the_process() {
     // For an engineer with `cat`, and for nobody else.
     let text = fs::read_to_string(temp.file("open/_ride-0001.a")).unwrap();
     assert!(
-        text.starts_with("vpmeter-journal 1 seq=5 len=2 crc=") && text.ends_with("\nv4\n"),
+        text.starts_with("vpmeter-journal 2 seq=5 len=2 crc=") && text.ends_with("\nv4\n"),
         "{text}"
     );
     for (file, mode) in [

@@ -202,7 +202,7 @@ fn what_does_not_check_out_is_damaged_by_name() {
     for (bytes, word) in [
         (Vec::new(), "begin"),
         (b"[journal of another meter]".to_vec(), "begin"),
-        (b"vpmeter-journal 2 what may come\n".to_vec(), "newer"),
+        (b"vpmeter-journal 3 what may come\n".to_vec(), "newer"),
         (good[..good.len() - 1].to_vec(), "short"),
     ] {
         let host = Host::default();
@@ -214,7 +214,8 @@ fn what_does_not_check_out_is_damaged_by_name() {
         let mut tell = |name: &str, found: Found| {
             told.push(match found {
                 Found::Damaged(why) => format!("{name} {why}"),
-                Found::Record(_) | Found::Older(_) => name.to_owned(),
+                Found::Unreadable(why) => format!("{name} not now: {why}"),
+                Found::Record(_) | Found::Older(..) => name.to_owned(),
             });
             true
         };

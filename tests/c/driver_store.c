@@ -89,7 +89,7 @@ static int32_t store_get(void *user, int32_t shelf, const char *name, void *buff
     if (does("get_foreign"))
         return (int32_t)snprintf(buffer, size, "[journal of another meter]");
     if (does("get_newer"))
-        return (int32_t)snprintf(buffer, size, "vpmeter-journal 2 what may come\n");
+        return (int32_t)snprintf(buffer, size, "vpmeter-journal 3 what may come\n");
     return length;
 }
 

@@ -137,6 +137,7 @@ impl Client {
             release: None,
             receipt: None,
             decision: String::new(),
+            doubt: String::new(),
             lost: None,
             handed_over: false,
             last_code: 0,

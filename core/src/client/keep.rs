@@ -1,6 +1,6 @@
 //! The payments in memory and in the journal: what is loaded, found, kept and closed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -40,44 +40,100 @@ impl Client {
         self.payments.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads every open record. Damaged ones are known by name and stop nothing.
+    /// Reads every open record. Those that are damaged, or cannot be read now, are known by name and stop nothing.
     pub(super) fn load_journal(&self) -> Result<(), Report> {
-        let mut found: Vec<Record> = Vec::new();
-        let mut damaged: HashMap<String, String> = HashMap::new();
+        let mut found = Vec::new();
         self.doors
             .store
             .each(Shelf::Open, &mut |name, what| {
-                match what {
-                    Found::Record(bytes) | Found::Older(bytes) => match read_record(name, &bytes) {
-                        Ok(record) => found.push(record),
-                        Err(why) => drop(damaged.insert(name.to_string(), why)),
-                    },
-                    Found::Damaged(why) => drop(damaged.insert(name.to_string(), why)),
-                }
+                found.push((name.to_string(), what));
                 true
             })
             .map_err(|e| e.report())?;
-        let now = self.now();
-        let mut payments = self.shelf();
-        for mut record in found {
-            if record.create.doubted && (now.wall - record.closed_at).abs() > ASK_AGAIN_MS {
-                record.create.doubted = false;
-                self.bury(&record);
-            }
-            let course =
-                Course::resume(&record, now, CUSTOMER_WINDOW_MS, self.config.poll.every_ms);
-            let name = record.reference.as_str().to_string();
-            payments.insert(name, Arc::new(Slot::new(Payment { record, course })));
+        for (name, what) in found {
+            drop(self.take_up(&name, what));
         }
-        drop(payments);
-        for (name, why) in &damaged {
+        Ok(())
+    }
+
+    /// Takes what was found under a name into memory: as a payment, as damaged, or as one that cannot be read now.
+    fn take_up(&self, name: &str, what: Found) -> Result<Arc<Slot>, Report> {
+        let (read, older) = match what {
+            Found::Record(bytes) => (read_record(name, &bytes), None),
+            Found::Older(bytes, why) => (read_record(name, &bytes), Some(why)),
+            Found::Damaged(why) => (Err(why), None),
+            Found::Unreadable(why) => {
+                let report = StoreError::Broken(format!("{name}: {why}")).report();
+                if self.unread().insert(name.to_string(), why).is_none() {
+                    self.log(Level::Error, &format!("cannot be read now: {report}"));
+                }
+                return Err(report);
+            }
+        };
+        let mut record = match read {
+            Ok(record) => record,
+            Err(why) => {
+                self.log(
+                    Level::Error,
+                    &format!("{name}: the record is damaged: {why}"),
+                );
+                let report = damaged(&why);
+                let mut all = self.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+                all.insert(name.to_string(), why);
+                self.unread().remove(name);
+                return Err(report);
+            }
+        };
+        let now = self.now();
+        if record.create.doubted && (now.wall - record.closed_at).abs() > ASK_AGAIN_MS {
+            record.create.doubted = false;
+            self.bury(&record);
+        }
+        let every_ms = self.config.poll.every_ms;
+        let course = Course::resume(&record, now, CUSTOMER_WINDOW_MS, every_ms);
+        let mut payment = Payment { record, course };
+        if let Some(why) = older {
             self.log(
                 Level::Error,
-                &format!("{name}: the record is damaged: {why}"),
+                &format!(
+                    "{name}: an older version of the record is left: {why}; no money moves by it, and an approval is \
+                     for the office to decide"
+                ),
             );
+            payment.put_in_doubt(&why);
         }
-        *self.damaged.lock().unwrap_or_else(PoisonError::into_inner) = damaged;
-        Ok(())
+        // Under one lock: another thread that looks for it finds it in one of the two.
+        let mut payments = self.shelf();
+        self.unread().remove(name);
+        let slot = payments
+            .entry(name.to_string())
+            .or_insert_with(|| Arc::new(Slot::new(payment)));
+        Ok(slot.clone())
+    }
+
+    fn unread(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks again at the open records that could not be read, and gives the names of those that still cannot.
+    pub(super) fn read_again(&self) -> Vec<String> {
+        let names: Vec<String> = self.unread().keys().cloned().collect();
+        for name in &names {
+            drop(self.look_again(name));
+        }
+        self.unread().keys().cloned().collect()
+    }
+
+    /// Looks again at one of them; `None` if it is over meanwhile.
+    fn look_again(&self, name: &str) -> Result<Option<Arc<Slot>>, Report> {
+        match self.doors.store.find(Shelf::Open, name) {
+            Ok(Some(what)) => self.take_up(name, what).map(Some),
+            Ok(None) => {
+                self.unread().remove(name);
+                Ok(None)
+            }
+            Err(e) => Err(e.report()),
+        }
     }
 
     /// A closed payment that stood with the open ones goes to the others. Best effort: the next start does it.
@@ -99,11 +155,14 @@ impl Client {
         if let Some(slot) = self.shelf().get(name) {
             return Ok(slot.clone());
         }
+        let unread = self.unread().contains_key(name);
+        if unread {
+            if let Some(slot) = self.look_again(name)? {
+                return Ok(slot);
+            }
+        }
         if let Some(why) = self.damaged_reason(name) {
-            return Err(Report::new(
-                Code::DamagedRecord,
-                format!("the record of this reference is damaged: {why}"),
-            ));
+            return Err(damaged(&why));
         }
         let none = || Report::new(Code::NoSuchPayment, "no record of this reference");
         if *self.coming() == name {
@@ -163,6 +222,8 @@ impl Client {
     /// Keeps a new payment: on disk first. Two threads with one reference or one trip: the second sees the first.
     pub(super) fn keep_new(&self, payment: Payment) -> Result<Kept, Report> {
         let name = payment.record.reference.as_str().to_string();
+        // One of them may be of the same trip.
+        drop(self.read_again());
         // One create at a time; looking at other payments goes on meanwhile.
         let _creating = self.creating.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = self.shelf().get(&name) {
@@ -407,6 +468,13 @@ impl Client {
             || record.msn != self.config.credentials.msn
             || record.environment != self.environment
     }
+}
+
+fn damaged(why: &str) -> Report {
+    Report::new(
+        Code::DamagedRecord,
+        format!("the record of this reference is damaged: {why}"),
+    )
 }
 
 /// What is told about a record that these credentials cannot settle.

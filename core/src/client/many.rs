@@ -75,6 +75,7 @@ impl Client {
     ///
     /// Never sends a create: nobody gets a bill hours later.
     pub fn settle(self: &Arc<Self>, wait_ms: u32, each: &mut dyn FnMut(&Snapshot)) -> Report {
+        drop(self.read_again());
         let slots: Vec<Arc<Slot>> = self.open_slots();
         let report = self.work_on(&slots, Goal::Settle, wait_ms);
         self.remove_old_tombstones();
@@ -88,6 +89,10 @@ impl Client {
         for name in self.damaged_names() {
             left = true;
             each(&Snapshot::damaged(&name));
+        }
+        for name in self.read_again() {
+            left = true;
+            each(&Snapshot::unread(&name));
         }
         match report {
             Some(report) => report,
@@ -103,6 +108,7 @@ impl Client {
             let asked = self.asked.load(Ordering::SeqCst);
             let elapsed = self.doors.clock.monotonic_ms() - started;
             let left = (i64::from(wait_ms) - elapsed).max(0);
+            drop(self.read_again());
             let slots = self.open_slots();
             if let Some(report) = self.work_on(&slots, Goal::Work, left as u32) {
                 return report;
@@ -197,6 +203,7 @@ impl Client {
         filter: &Filter,
         each: &mut dyn FnMut(&Snapshot) -> bool,
     ) -> Result<(), Report> {
+        let unread = self.read_again();
         let now = self.now();
         let mut list: Vec<Snapshot> = Vec::new();
         let mut seen = std::collections::HashSet::new();
@@ -206,6 +213,7 @@ impl Client {
         }
         if filter.which != Which::Closed {
             list.extend(self.damaged_names().iter().map(|n| Snapshot::damaged(n)));
+            list.extend(unread.iter().map(|n| Snapshot::unread(n)));
         }
         if filter.which != Which::Open {
             self.doors
@@ -215,13 +223,14 @@ impl Client {
                         return true;
                     }
                     match what {
-                        Found::Record(bytes) | Found::Older(bytes) => {
+                        Found::Record(bytes) | Found::Older(bytes, _) => {
                             if let Ok(record) = read_record(name, &bytes) {
                                 let course = Course::resume(&record, now, 0, 0);
                                 list.push(Snapshot::of(&Payment { record, course }, now));
                             }
                         }
                         Found::Damaged(_) => list.push(Snapshot::damaged(name)),
+                        Found::Unreadable(_) => list.push(Snapshot::unread(name)),
                     }
                     true
                 })

@@ -22,7 +22,7 @@ pub mod snapshot;
 mod told;
 mod work;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
@@ -109,6 +109,8 @@ pub struct Client {
     coming: Mutex<String>,
     /// Damaged records, set aside: reference -> why.
     damaged: Mutex<HashMap<String, String>>,
+    /// Open records that cannot be read now, and may be whole: reference -> why.
+    unread: Mutex<BTreeMap<String, String>>,
     closed_trips: once_cell::sync::OnceCell<ClosedTrips>,
     token: TokenDesk,
     /// What is kept of the time, and by which time tombstones are old.
@@ -133,6 +135,7 @@ impl Client {
             creating: Mutex::new(()),
             coming: Mutex::new(String::new()),
             damaged: Mutex::new(HashMap::new()),
+            unread: Mutex::new(BTreeMap::new()),
             closed_trips: once_cell::sync::OnceCell::new(),
             token: TokenDesk::new(),
             asked: AtomicU64::new(0),

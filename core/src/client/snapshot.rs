@@ -132,4 +132,17 @@ impl Snapshot {
             reason: "the record is damaged and was set aside".into(),
         }
     }
+
+    /// A record that cannot be read now, and may be whole: known by name only.
+    pub fn unread(reference: &str) -> Snapshot {
+        Snapshot {
+            verdict: Verdict::Wait,
+            next_step: NextStep::Settle,
+            owed: owed::ANSWER,
+            message: Message::UnknownStillChecking,
+            last_code: crate::error::Code::Storage.number(),
+            reason: "the record cannot be read now".into(),
+            ..Snapshot::damaged(reference)
+        }
+    }
 }

@@ -32,6 +32,7 @@
 mod aside;
 mod closed;
 mod entry;
+mod look;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,6 +109,18 @@ impl Directory {
     }
 }
 
+/// What a tombstone says of the open record of its name.
+enum Ended {
+    /// There is none.
+    No,
+    /// Versions before this one are over.
+    At(u64),
+    /// There was one, and it is damaged.
+    Perhaps(String),
+    /// It cannot be read now.
+    NotNow(String),
+}
+
 /// Makes what is missing and puts it on the medium. The lock file is made after all that: while it is missing, a process
 /// may have died between making a directory and syncing it, so everything is synced once more.
 fn make_directories(files: &Files, root: &Path) -> Result<(), DiskError> {
@@ -169,12 +182,11 @@ impl Inner {
             }
         }
         for name in open {
-            let ended = match closed.contains(&name) {
-                true => closed::read(&self.files, &mut self.aside, &name)
-                    .ok()
-                    .flatten()
-                    .map(|tombstone| tombstone.seq),
-                false => None,
+            // Without a file there may still be one that was damaged and set aside.
+            let known = self.aside.reason(Shelf::Closed, &name).is_some();
+            let ended = match closed.contains(&name) || known {
+                true => self.ended(&name),
+                false => Ended::No,
             };
             self.admit(&name, None, ended);
             if let Some(entry) = self.open.get_mut(&name) {
@@ -191,12 +203,30 @@ impl Inner {
         let _ = self.files.disk.remove(&path);
     }
 
-    /// Reads the slots of a name and remembers what they are. `ended` is the version of the tombstone, if there is one.
-    fn admit(&mut self, name: &str, before: Option<&Entry>, ended: Option<u64>) {
-        let over = |newest: Option<u64>| newest.zip(ended).is_some_and(|(open, end)| open < end);
+    /// What the tombstone of a name says of its open record.
+    fn ended(&mut self, name: &str) -> Ended {
+        match closed::read(&self.files, &mut self.aside, name) {
+            Ok(None) => Ended::No,
+            Ok(Some(tombstone)) => Ended::At(tombstone.seq),
+            Err(StoreError::Damaged(why)) => Ended::Perhaps(why),
+            Err(error) => Ended::NotNow(error.report().message),
+        }
+    }
+
+    /// Reads the slots of a name and remembers what they are.
+    fn admit(&mut self, name: &str, before: Option<&Entry>, ended: Ended) {
+        let end = match ended {
+            Ended::At(seq) => Some(seq),
+            _ => None,
+        };
+        let over = |newest: Option<u64>| newest.zip(end).is_some_and(|(open, end)| open < end);
         let top = before.map_or(0, |entry| entry.top());
+        if let Ended::NotNow(why) = ended {
+            self.open.insert(name.to_owned(), Entry::not_now(why, top));
+            return;
+        }
         let files = &self.files;
-        match entry::examine(files, name, before) {
+        match entry::examine(files, &mut self.aside, name, before) {
             Examined::Nothing if before.is_some() => {
                 let gone = "the record's files have disappeared".to_owned();
                 self.open.insert(name.to_owned(), Entry::stuck(gone, top));
@@ -205,10 +235,13 @@ impl Inner {
                 let _ = files.discard(&files.slot(name, Side::B));
             }
             Examined::Entry(mut entry, newest) => {
-                entry.use_up(ended.unwrap_or(0));
+                entry.use_up(end.unwrap_or(0));
                 // A tombstone was put and the power failed before the removal.
                 if over(newest) && entry.remove(files, &mut self.aside, name).is_ok() {
                     return;
+                }
+                if let Ended::Perhaps(why) = ended {
+                    entry.doubt(&why);
                 }
                 self.open.insert(name.to_owned(), entry);
             }
@@ -237,17 +270,20 @@ impl Inner {
 
     fn find_open(&mut self, name: &str) -> Option<Found> {
         for again in [true, false] {
-            let Some(entry) = self.open.get(name) else {
+            let Inner {
+                files, open, aside, ..
+            } = self;
+            let Some(entry) = open.get(name) else {
                 break;
             };
-            match entry.find(&self.files, name) {
+            match entry.find(files, aside, name) {
                 Ok(Some(found)) => return Some(found),
                 Ok(None) => break,
-                Err(()) if again => {
-                    let before = self.open.remove(name);
-                    self.admit(name, before.as_ref(), None);
-                }
+                Err(()) if again => self.examine_again(name),
                 Err(()) => {
+                    if let Some(why) = entry.why_not_now() {
+                        return Some(Found::Unreadable(why.to_owned()));
+                    }
                     let why = entry.unreadable().unwrap_or("cannot be read");
                     return Some(Found::Damaged(why.to_owned()));
                 }
@@ -257,11 +293,36 @@ impl Inner {
         Some(Found::Damaged(why.clone()))
     }
 
+    fn examine_again(&mut self, name: &str) {
+        let before = self.open.remove(name);
+        let waited = before.as_ref().is_some_and(|e| e.why_not_now().is_some());
+        let ended = match waited {
+            true => self.ended(name),
+            false => Ended::No,
+        };
+        self.admit(name, before.as_ref(), ended);
+        if let (true, Some(entry)) = (waited, self.open.get_mut(name)) {
+            entry.settle(&self.files, name);
+        }
+    }
+
     fn find_closed(&mut self, name: &str) -> Result<Option<Found>, StoreError> {
         match closed::read(&self.files, &mut self.aside, name) {
             Ok(slot) => Ok(slot.map(|slot| Found::Record(slot.record))),
             Err(StoreError::Damaged(why)) => Ok(Some(Found::Damaged(why))),
+            Err(StoreError::Broken(why)) => Ok(Some(Found::Unreadable(why))),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Looks again at an open record that could not be read.
+    fn try_again(&mut self, name: &str) {
+        if self
+            .open
+            .get(name)
+            .is_some_and(|e| e.why_not_now().is_some())
+        {
+            self.examine_again(name);
         }
     }
 
@@ -273,6 +334,7 @@ impl Inner {
     }
 
     fn put_open(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.try_again(name);
         if !self.open.contains_key(name) {
             // A payment that is opened again must be newer than its tombstone.
             let top = match closed::read(&self.files, &mut self.aside, name) {
@@ -286,13 +348,25 @@ impl Inner {
             files, open, aside, ..
         } = self;
         match open.get_mut(name) {
-            Some(entry) => entry.put(files, aside, name, bytes),
+            Some(entry) => {
+                let doubtful = entry.is_doubtful();
+                entry.put(files, aside, name, bytes)?;
+                if doubtful {
+                    // The tombstone may be why, and this is the answer.
+                    aside.answered(files, Shelf::Closed, name);
+                }
+                Ok(())
+            }
             None => Err(StoreError::Broken("no such payment".into())),
         }
     }
 
     fn put_closed(&mut self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.try_again(name);
         let entry = self.open.get_mut(name);
+        if let Some(why) = entry.as_ref().and_then(|e| e.why_not_now()) {
+            return Err(StoreError::Broken(why.to_owned()));
+        }
         if entry.as_ref().is_some_and(|e| e.is_newer_library()) {
             return Err(StoreError::Damaged(
                 "the open record was written by a newer version of this library".into(),
@@ -307,6 +381,7 @@ impl Inner {
     }
 
     fn remove_open(&mut self, name: &str) -> Result<(), StoreError> {
+        self.try_again(name);
         if let Some(entry) = self.open.get_mut(name) {
             self.loose_removals = true;
             entry.remove(&self.files, &mut self.aside, name)?;
@@ -368,14 +443,13 @@ impl Store for Directory {
 
     fn get(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
         check_name(name)?;
-        match self.inner()?.find(shelf, name)? {
-            None => Ok(None),
-            Some(Found::Record(bytes)) => Ok(Some(bytes)),
-            Some(Found::Older(_)) => Err(StoreError::Damaged(
-                "the newest version may be lost; an older one is left".into(),
-            )),
-            Some(Found::Damaged(why)) => Err(StoreError::Damaged(why)),
-        }
+        let found = self.inner()?.find(shelf, name)?;
+        found.map(Found::newest).transpose()
+    }
+
+    fn find(&self, shelf: Shelf, name: &str) -> Result<Option<Found>, StoreError> {
+        check_name(name)?;
+        self.inner()?.find(shelf, name)
     }
 
     fn remove(&self, shelf: Shelf, name: &str) -> Result<(), StoreError> {

@@ -10,8 +10,9 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use rustix::fs::{Access, FlockOperation, OFlags};
+use rustix::io::Errno;
 
-use super::StoreError;
+use super::{slot, StoreError};
 
 /// Why a disk could not do it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,10 +23,21 @@ pub enum DiskError {
     Full,
     /// Somebody else holds the lock.
     InUse,
-    /// The system does not permit it; English text with the path and the system's reason.
+    /// The system does not permit it (EACCES, EPERM); English text with the path and the system's reason.
     Denied(String),
-    /// Anything else; English text with the path and the system's reason.
+    /// No descriptor or no memory is left (EMFILE, ENFILE, ENOMEM); English text with the path and the system's reason.
+    Starved(String),
+    /// What stands there is no file of ours: a directory, a pipe, a link, or larger than any record; English text.
+    Strange(String),
+    /// Anything else (EIO); English text with the path and the system's reason.
     Broken(String),
+}
+
+impl DiskError {
+    /// Says nothing about the file: with the rights, descriptors or memory back, it can be read as ever.
+    pub fn passes(&self) -> bool {
+        matches!(self, DiskError::Denied(_) | DiskError::Starved(_))
+    }
 }
 
 impl From<DiskError> for StoreError {
@@ -36,7 +48,10 @@ impl From<DiskError> for StoreError {
             }
             DiskError::Full => StoreError::Full,
             DiskError::InUse => StoreError::InUse,
-            DiskError::Denied(why) | DiskError::Broken(why) => StoreError::Broken(why),
+            DiskError::Denied(why)
+            | DiskError::Starved(why)
+            | DiskError::Strange(why)
+            | DiskError::Broken(why) => StoreError::Broken(why),
         }
     }
 }
@@ -68,7 +83,13 @@ pub type Lock = Box<dyn Send + Sync>;
 pub trait Disk: Send + Sync {
     /// Makes `path` hold exactly `bytes`: creates the file (for its owner only) or replaces its contents in place.
     fn write(&self, path: &Path, bytes: &[u8], durable: Durable) -> Result<(), DiskError>;
-    /// The contents of a regular file of at most `limit` bytes; a larger one is `Broken`.
+    /// Adds bytes to the end of a file that is there, some time later; a power cut in between may spoil the whole file.
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+        let mut all = self.read(path, slot::MAX_FILE)?;
+        all.extend_from_slice(bytes);
+        self.write(path, &all, Durable::Later)
+    }
+    /// The contents of a regular file of at most `limit` bytes; a larger one is `Strange`.
     fn read(&self, path: &Path, limit: usize) -> Result<Vec<u8>, DiskError>;
     /// Puts what the file holds now on the medium.
     fn sync(&self, path: &Path) -> Result<(), DiskError>;
@@ -128,18 +149,26 @@ fn trouble(doing: &str, path: &Path, error: io::Error) -> DiskError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => DiskError::Full,
         kind => {
             let why = format!("cannot {doing} {}: {error}", path.display());
-            match kind {
-                io::ErrorKind::PermissionDenied => DiskError::Denied(why),
+            match (kind, error.raw_os_error().map(Errno::from_raw_os_error)) {
+                (io::ErrorKind::PermissionDenied, _) => DiskError::Denied(why),
+                (_, Some(Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => DiskError::Starved(why),
+                // A link (not followed), a pipe or device that nobody has at the other end; `regular` and the limit.
+                (_, Some(Errno::LOOP | Errno::NXIO)) => DiskError::Strange(why),
+                (io::ErrorKind::InvalidData, _) => DiskError::Strange(why),
                 _ => DiskError::Broken(why),
             }
         }
     }
 }
 
+fn strange(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
+}
+
 fn regular(file: &File) -> io::Result<()> {
     match file.metadata()?.is_file() {
         true => Ok(()),
-        false => Err(io::Error::other("it is not a file")),
+        false => Err(strange("it is not a file")),
     }
 }
 
@@ -181,6 +210,18 @@ impl Disk for RealDisk {
         write().map_err(|e| trouble("write", path, e))
     }
 
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+        let append = || {
+            let mut file = OpenOptions::new()
+                .append(true)
+                .custom_flags(careful())
+                .open(path)?;
+            regular(&file)?;
+            file.write_all(bytes)
+        };
+        append().map_err(|e| trouble("write", path, e))
+    }
+
     fn read(&self, path: &Path, limit: usize) -> Result<Vec<u8>, DiskError> {
         let read = || {
             let file = OpenOptions::new()
@@ -191,7 +232,7 @@ impl Disk for RealDisk {
             let mut bytes = Vec::new();
             file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
             match bytes.len() > limit {
-                true => Err(io::Error::other("it is larger than any record")),
+                true => Err(strange("it is larger than any record")),
                 false => Ok(bytes),
             }
         };
@@ -268,7 +309,7 @@ impl Disk for RealDisk {
                 file,
                 process: std::process::id(),
             })),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(DiskError::InUse),
+            Err(Errno::WOULDBLOCK) => Err(DiskError::InUse),
             Err(e) => Err(trouble("lock", path, e.into())),
         }
     }

@@ -5,12 +5,13 @@
 //! store can do wrong is found here:
 //!
 //! * A put is read back at once. What comes back changed, cut, older or not at all is an error before anything is sent.
-//! * What does not check out when it is read (torn, foreign, of another format) is damaged, by name.
+//! * What does not check out when it is read (torn, foreign, of another format) is damaged, by name. What the host cannot
+//!   read is not: it is asked again the next time.
 //! * The version says which of an open record and a tombstone is the newer one, if the power failed between the two.
 //! * Names that are none, or that come twice, refuse the store as a whole: it does not know what it has.
 //!
-//! What cannot be found: a store that loses or rolls back records while the meter is off. Then still nobody is charged
-//! twice, because the servers are read before anything is sent; a capture may be lost.
+//! What cannot be found: a store that loses or rolls back records while the meter is off. A capture that was promised may
+//! then be lost, and a ride that was given up for cash may be captured: the older record does not know of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
@@ -69,6 +70,10 @@ struct Held {
     stands: Option<u64>,
     /// Why it cannot be read.
     damaged: Option<String>,
+    /// Why the host cannot read it, or its tombstone, now.
+    not_now: Option<String>,
+    /// Why it may be older than its tombstone, which cannot say so any more.
+    doubt: Option<String>,
     /// A later version of this library wrote it: not ours to change.
     newer: bool,
     /// A tombstone has ended it.
@@ -81,6 +86,8 @@ impl Held {
             top,
             stands: None,
             damaged: None,
+            not_now: None,
+            doubt: None,
             newer: false,
             ended: false,
         }
@@ -145,11 +152,19 @@ impl Hooked {
 
     /// Reads a record that the host has named.
     fn look(&self, name: &str, has_tombstone: bool) -> Held {
-        let end = match has_tombstone {
-            true => self.seq_of_tombstone(name).ok().flatten(),
-            false => None,
-        };
         let mut held = Held::new(0);
+        let end = match has_tombstone.then(|| self.seq_of_tombstone(name)) {
+            None => None,
+            Some(Ok(end)) => end,
+            Some(Err(StoreError::Damaged(why))) => {
+                held.doubt = Some(format!("its tombstone: {why}"));
+                None
+            }
+            Some(Err(e)) => {
+                held.not_now = Some(text(&e));
+                None
+            }
+        };
         let seq = match self.shelves.get(Place::Open, name) {
             Ok(Some(bytes)) => match slot::decode(&bytes) {
                 Ok(slot) => {
@@ -166,8 +181,12 @@ impl Hooked {
                 held.damaged = Some("the store names it and does not have it".into());
                 None
             }
+            Err(StoreError::Damaged(why)) => {
+                held.damaged = Some(why);
+                None
+            }
             Err(e) => {
-                held.damaged = Some(text(&e));
+                held.not_now = Some(text(&e));
                 None
             }
         };
@@ -180,6 +199,21 @@ impl Hooked {
         match self.shelves.get(Place::Closed, name)? {
             None => Ok(None),
             Some(bytes) => Ok(Some(decode(&bytes)?.seq)),
+        }
+    }
+
+    /// Asks the host again for what it could not read.
+    fn try_again(&self, inner: &mut Inner, name: &str) -> Result<(), StoreError> {
+        let Some(before) = inner.open.get(name).filter(|held| held.not_now.is_some()) else {
+            return Ok(());
+        };
+        let mut held = self.look(name, true);
+        held.top = held.top.max(before.top);
+        let not_now = held.not_now.clone();
+        inner.open.insert(name.to_owned(), held);
+        match not_now {
+            Some(why) => Err(StoreError::Broken(why)),
+            None => Ok(()),
         }
     }
 
@@ -215,8 +249,8 @@ impl Hooked {
         }
     }
 
-    fn find(&self, shelf: Shelf, name: &str) -> Result<Option<Found>, StoreError> {
-        let inner = self.inner()?;
+    fn look_for(&self, shelf: Shelf, name: &str) -> Result<Option<Found>, StoreError> {
+        let mut inner = self.inner()?;
         if shelf == Shelf::Closed {
             let bytes = self.shelves.get(Place::Closed, name)?;
             return Ok(bytes.map(|bytes| match slot::decode(&bytes) {
@@ -224,6 +258,7 @@ impl Hooked {
                 Err(e) => Found::Damaged(why(&e)),
             }));
         }
+        self.try_again(&mut inner, name)?;
         let Some(held) = inner.open.get(name).filter(|held| !held.ended) else {
             return Ok(None);
         };
@@ -236,8 +271,13 @@ impl Hooked {
             (None, None) => None,
             (None, Some(_)) => Some(Found::Damaged("the store has lost it".into())),
             (Some(bytes), stands) => Some(match slot::decode(&bytes) {
-                Ok(slot) if stands.is_none_or(|seq| seq == slot.seq) => Found::Record(slot.record),
-                Ok(slot) if slot.seq < held.top => Found::Older(slot.record),
+                Ok(slot) if stands.is_none_or(|seq| seq == slot.seq) => match &held.doubt {
+                    None => Found::Record(slot.record),
+                    Some(why) => Found::Older(slot.record, why.clone()),
+                },
+                Ok(slot) if slot.seq < held.top => {
+                    Found::Older(slot.record, "the store gives back an older version".into())
+                }
                 Ok(_) => Found::Damaged("somebody else has changed it".into()),
                 Err(e) => Found::Damaged(why(&e)),
             }),
@@ -246,6 +286,7 @@ impl Hooked {
 
     fn put_open(&self, name: &str, record: &[u8]) -> Result<(), StoreError> {
         let mut inner = self.inner()?;
+        self.try_again(&mut inner, name)?;
         let top = self.top(&inner, name)?;
         let Inner { open, stats } = &mut *inner;
         let held = open.entry(name.to_owned()).or_insert(Held::new(top));
@@ -269,6 +310,7 @@ impl Hooked {
 
     fn put_closed(&self, name: &str, record: &[u8]) -> Result<(), StoreError> {
         let mut inner = self.inner()?;
+        self.try_again(&mut inner, name)?;
         let seq = 1 + match self.top(&inner, name) {
             // What stands there is no tombstone any more, and this one takes its place.
             Err(StoreError::Damaged(_)) => 0,
@@ -344,14 +386,16 @@ impl Store for Hooked {
     }
 
     fn get(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let found = self.find(shelf, name)?;
+        found.map(Found::newest).transpose()
+    }
+
+    fn find(&self, shelf: Shelf, name: &str) -> Result<Option<Found>, StoreError> {
         check_name(name)?;
-        match self.find(shelf, name)? {
-            None => Ok(None),
-            Some(Found::Record(bytes)) => Ok(Some(bytes)),
-            Some(Found::Older(_)) => Err(StoreError::Damaged(
-                "the newest version is lost; an older one is left".into(),
-            )),
-            Some(Found::Damaged(why)) => Err(StoreError::Damaged(why)),
+        match self.look_for(shelf, name) {
+            Err(StoreError::Damaged(why)) => Ok(Some(Found::Damaged(why))),
+            Err(e) => Ok(Some(Found::Unreadable(text(&e)))),
+            found => found,
         }
     }
 
@@ -360,6 +404,7 @@ impl Store for Hooked {
         match shelf {
             Shelf::Open => {
                 let mut inner = self.inner()?;
+                self.try_again(&mut inner, name)?;
                 if inner.open.contains_key(name) {
                     self.shelves.remove(Place::Open, name)?;
                     inner.open.remove(name);
@@ -384,10 +429,7 @@ impl Store for Hooked {
         };
         for name in names {
             // Nothing is held during the visit, which may put, get and remove.
-            let found = match self.find(shelf, &name) {
-                Ok(found) => found,
-                Err(e) => Some(Found::Damaged(text(&e))),
-            };
+            let found = self.find(shelf, &name)?;
             if found.is_some_and(|found| !visit(&name, found)) {
                 break;
             }

@@ -24,7 +24,7 @@ pub enum StoreError {
     InUse,
     /// No room.
     Full,
-    /// Read or write error; English text for the log.
+    /// It cannot be read or written now; English text for the log. Says nothing about the record.
     Broken(String),
     /// The record is there but cannot be trusted. Whatever is left of it is kept.
     Damaged(String),
@@ -48,10 +48,27 @@ impl StoreError {
 pub enum Found {
     /// The bytes last put.
     Record(Vec<u8>),
-    /// The bytes of an older put: the newest was lost to a fault. Read the server before anything else.
-    Older(Vec<u8>),
+    /// The bytes of an older put, and why: a newer version was, or may have been, acknowledged and is lost. Whatever it
+    /// asked for is not known: no money moves on the strength of this one.
+    Older(Vec<u8>, String),
     /// Damaged, and kept where an engineer finds it; why.
     Damaged(String),
+    /// Cannot be read now, and may be whole; why. Looked at again each time.
+    Unreadable(String),
+}
+
+impl Found {
+    /// For a caller to whom only the bytes last put will do.
+    fn newest(self) -> Result<Vec<u8>, StoreError> {
+        match self {
+            Found::Record(bytes) => Ok(bytes),
+            Found::Older(_, why) => Err(StoreError::Damaged(format!(
+                "the newest version may be lost, an older one is left: {why}"
+            ))),
+            Found::Damaged(why) => Err(StoreError::Damaged(why)),
+            Found::Unreadable(why) => Err(StoreError::Broken(why)),
+        }
+    }
 }
 
 /// Four operations on named records. `name` is the payment's reference (`^[a-zA-Z0-9-]{8,64}$`, case-sensitive).
@@ -63,8 +80,18 @@ pub trait Store: Send + Sync {
     /// A closed record ends the open one that was put before it: should the power fail before `remove`, the next start
     /// does it. An open record put after the closed one stays beside it. A put also answers an earlier damage.
     fn put(&self, shelf: Shelf, name: &str, bytes: &[u8]) -> Result<(), StoreError>;
-    /// The bytes last put; `None` if there are none. `Damaged` also if only an older version is left; `each` has that.
+    /// The bytes last put; `None` if there are none. `Damaged` also if only an older version is left; `find` has that.
+    /// `Broken`: not now.
     fn get(&self, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+    /// What stands under a name; `None` if nothing does.
+    fn find(&self, shelf: Shelf, name: &str) -> Result<Option<Found>, StoreError> {
+        match self.get(shelf, name) {
+            Ok(bytes) => Ok(bytes.map(Found::Record)),
+            Err(StoreError::Damaged(why)) => Ok(Some(Found::Damaged(why))),
+            Err(StoreError::Broken(why)) => Ok(Some(Found::Unreadable(why))),
+            Err(error) => Err(error),
+        }
+    }
     /// Removes a record. May come back after a power cut; no promise hangs on it.
     fn remove(&self, shelf: Shelf, name: &str) -> Result<(), StoreError>;
     /// Visits every record of a shelf in the order of names, damaged ones too. `visit` returns false to stop; it may use

@@ -39,6 +39,7 @@ impl Record {
                 "capture {nth} of this payment was asked for with another amount"
             )));
         }
+        self.check_beyond_doubt()?;
         if self.given_up {
             return Err(wrong_state(
                 "the payment was given up and is never captured",
@@ -102,6 +103,16 @@ impl Record {
         Ok(())
     }
 
+    /// The newest version of the record may have asked for something else: only the office decides what happens now.
+    fn check_beyond_doubt(&self) -> Result<(), Report> {
+        match self.is_doubtful() {
+            true => Err(wrong_state(
+                "the newest version of the record was lost: nothing is done on the strength of an older one",
+            )),
+            false => Ok(()),
+        }
+    }
+
     fn check_receipt(&self, captured: i64, field: &str) -> Result<(), Report> {
         match &self.receipt {
             Some(r) if captured != r.total && captured != r.total + r.tip => Err(Report::invalid(
@@ -151,6 +162,7 @@ impl Record {
                 if self.is_dead() || self.given_up {
                     return Ok(false);
                 }
+                self.check_beyond_doubt()?;
                 if self.has_capture() {
                     return Err(wrong_state(
                         "a capture of this payment was asked for: refund it or release the rest",
@@ -169,6 +181,7 @@ impl Record {
                 if self.release.is_some() || self.is_dead() {
                     return Ok(false);
                 }
+                self.check_beyond_doubt()?;
                 if !self.has_capture() {
                     return Err(wrong_state(
                         "nothing was captured: give the payment up instead",
@@ -188,6 +201,11 @@ impl Record {
     pub fn decide(&mut self, decision: Decision, now_wall: i64) -> Result<Option<usize>, Report> {
         if self.decision.is_empty() {
             return Err(wrong_state("nothing waits for a decision"));
+        }
+        if std::mem::take(&mut self.doubt) != "" && self.aggregate.reserved() == 0 {
+            // Nothing is left to capture or to release: what is recorded goes on.
+            self.decision.clear();
+            return Ok(None);
         }
         match decision {
             Decision::Capture if self.open_movement().is_some() => {
@@ -281,6 +299,7 @@ impl Record {
         end(&mut self.create.progress, Code::Refused);
         self.create.body = None;
         self.decision.clear();
+        self.doubt.clear();
         Ok(true)
     }
 
@@ -302,6 +321,7 @@ impl Record {
                 "refund {nth} of this payment was asked for with another amount"
             )));
         }
+        self.check_beyond_doubt()?;
         self.check_no_open_key()?;
         let refundable = self.aggregate.captured - self.aggregate.refunded;
         if refundable <= 0 {

@@ -317,6 +317,10 @@ pub struct Record {
     pub receipt: Option<ReceiptRecord>,
     /// Why a human must decide; empty if nobody has to.
     pub decision: String,
+    /// Why this may be an older version of the record, whose newest was lost; empty if it is not. While it is set nothing
+    /// is sent that moves money: what the lost version asked for is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub doubt: String,
     /// What can never be paid any more, and why.
     pub lost: Option<Lost>,
     /// Handed to another meter: listed here, never touched.
@@ -419,6 +423,11 @@ impl Record {
         self.given_up || self.withdraw.as_ref().is_some_and(|w| w.progress.is_owed())
     }
 
+    /// It may be an older version, and what it asks for is not acted on.
+    pub fn is_doubtful(&self) -> bool {
+        !self.doubt.is_empty()
+    }
+
     /// The first capture that is asked for and not proven.
     pub fn open_capture(&self) -> Option<usize> {
         self.captures.iter().position(|m| m.progress.is_owed())
@@ -466,9 +475,12 @@ impl Record {
 
     /// Nothing is left to do, for us or for a human.
     pub fn is_finished(&self) -> bool {
-        if !self.decision.is_empty() {
-            return false;
-        }
+        let undecided = !self.decision.is_empty() || (self.is_doubtful() && !self.is_dead());
+        !undecided && self.would_be_finished()
+    }
+
+    /// Nothing is left to do, were it not for a decision or a doubt.
+    pub fn would_be_finished(&self) -> bool {
         if self.lost.is_some() {
             return !self.receipt_owed() && self.open_refund().is_none();
         }

@@ -2,6 +2,7 @@
 //! outcome changes.
 
 pub mod answers;
+mod doubt;
 
 use crate::payment::{Movement, Now, OnApproval, Operation, Payment, State};
 use crate::retry::{allowed_at, READS_A_MINUTE, WRITES_A_MINUTE};
@@ -75,6 +76,9 @@ pub fn next(p: &Payment, goal: Goal, now: Now) -> Step {
     if p.record.create.progress.is_owed() {
         return next_of_create(p, goal, now);
     }
+    if let Some(step) = doubt::next(p, goal, now) {
+        return step;
+    }
     if goal == Goal::Receipt {
         if let Some(step) = receipt_due(p, now) {
             return step;
@@ -119,6 +123,7 @@ pub fn may_send_create(p: &Payment, goal: Goal, now: Now) -> bool {
     by_goal
         && p.record.create.body.is_some()
         && !p.record.is_called_off()
+        && !p.record.is_doubtful()
         && now.mono < p.course.may_create_until
 }
 

@@ -21,6 +21,7 @@ use vpmeter_core::journal::disk::{Disk, DiskError, Durable, Lock, SyncStats};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Op {
     Write,
+    Append,
     Sync,
     Rename,
     Remove,
@@ -97,6 +98,8 @@ struct State {
     fail: Option<(usize, usize, DiskError)>,
     lies: bool,
     read_only: bool,
+    /// Files that cannot be read so many times more.
+    unreadable: BTreeMap<PathBuf, (usize, DiskError)>,
     log: Vec<(Op, PathBuf)>,
 }
 
@@ -148,6 +151,11 @@ impl FakeDisk {
         self.state().read_only = true;
     }
 
+    /// The next `count` reads of a file fail.
+    pub fn unreadable(&self, path: &str, count: usize, error: DiskError) {
+        self.state().unreadable.insert(path.into(), (count, error));
+    }
+
     /// What has been done to which path.
     pub fn log(&self) -> Vec<(Op, PathBuf)> {
         self.state().log.clone()
@@ -186,6 +194,7 @@ impl FakeDisk {
         state.locked.clear();
         state.cut_at = None;
         state.fail = None;
+        state.unreadable.clear();
         state.steps = 0;
         FakeDisk(Arc::new(Mutex::new(state)))
     }
@@ -338,19 +347,40 @@ impl Disk for FakeDisk {
         }
     }
 
+    fn append(&self, path: &Path, bytes: &[u8]) -> Result<(), DiskError> {
+        let mut state = self.state();
+        state.powered()?;
+        let result = state.step(Op::Append, path);
+        let inode = *state.live.files.get(path).ok_or(DiskError::Missing)?;
+        let part = match result.is_err() && !state.dead() {
+            true => bytes.len() / 2,
+            false => bytes.len(),
+        };
+        let file = &mut state.inodes[inode];
+        file.live.extend_from_slice(&bytes[..part]);
+        file.pending.push(file.live.clone());
+        result
+    }
+
     fn read(&self, path: &Path, limit: usize) -> Result<Vec<u8>, DiskError> {
-        let state = self.state();
+        let mut state = self.state();
         state.powered()?;
         if state.live.dirs.contains(path) {
-            return Err(broken(&format!(
+            return Err(DiskError::Strange(format!(
                 "cannot read {}: it is not a file",
                 path.display()
             )));
         }
+        if let Some((count, error)) = state.unreadable.get_mut(path) {
+            if *count > 0 {
+                *count -= 1;
+                return Err(error.clone());
+            }
+        }
         let inode = state.live.files.get(path).ok_or(DiskError::Missing)?;
         let bytes = state.inodes[*inode].live.clone();
         match bytes.len() > limit {
-            true => Err(broken("too large")),
+            true => Err(DiskError::Strange("too large".into())),
             false => Ok(bytes),
         }
     }

@@ -53,8 +53,11 @@ pub fn all(store: &dyn Store, shelf: Shelf) -> Vec<String> {
         .each(shelf, &mut |name, found| {
             all.push(match found {
                 Found::Record(bytes) => format!("{name} = {}", String::from_utf8_lossy(&bytes)),
-                Found::Older(bytes) => format!("{name} older {}", String::from_utf8_lossy(&bytes)),
+                Found::Older(bytes, why) => {
+                    format!("{name} older {} ({why})", String::from_utf8_lossy(&bytes))
+                }
                 Found::Damaged(why) => format!("{name} damaged: {why}"),
+                Found::Unreadable(why) => format!("{name} not now: {why}"),
             });
             true
         })

@@ -147,11 +147,14 @@ pub fn find(store: &dyn Store, when: &str, mut damaged: Option<&mut usize>) -> V
                 last = name.to_owned();
                 let index = NAMES.iter().position(|n| *n == name).expect(name);
                 let v = match (what, &mut damaged) {
-                    (Found::Record(bytes) | Found::Older(bytes), _) => version(index, &bytes, when),
+                    (Found::Record(bytes) | Found::Older(bytes, _), _) => {
+                        version(index, &bytes, when)
+                    }
                     (Found::Damaged(_), Some(count)) => {
                         **count += 1;
                         return true;
                     }
+                    (Found::Unreadable(why), _) => panic!("{name} cannot be read: {why}; {when}"),
                     (Found::Damaged(why), None) => panic!("{name} is damaged: {why}; {when}"),
                 };
                 match shelf {

@@ -4,27 +4,26 @@ use super::super::disk::{DiskError, Durable};
 use super::super::slot::{self, Slot, SlotError};
 use super::super::{Shelf, StoreError};
 use super::aside::Aside;
+use super::look::{self, Cannot};
 use super::names::Files;
 
-/// Reads a tombstone. One that is damaged is set aside, and is an error by name from then on.
+/// Reads a tombstone. One that is damaged is set aside, and is an error by name from then on. `Broken`: not now.
 pub(super) fn read(
     files: &Files,
     aside: &mut Aside,
     name: &str,
 ) -> Result<Option<Slot>, StoreError> {
     let path = files.tombstone(name);
-    let bytes = match files.disk.read(&path, slot::MAX_FILE) {
+    let bytes = match look::read(files, aside, &path) {
         Ok(bytes) => bytes,
-        Err(DiskError::Missing) => {
+        Err(Cannot::Missing) => {
             return match aside.reason(Shelf::Closed, name) {
                 Some(why) => Err(StoreError::Damaged(why.clone())),
                 None => Ok(None),
             }
         }
-        Err(DiskError::Denied(why) | DiskError::Broken(why)) => {
-            return Err(StoreError::Damaged(why))
-        }
-        Err(error) => return Err(error.into()),
+        Err(Cannot::NotNow(why)) => return Err(StoreError::Broken(why)),
+        Err(Cannot::Never(why)) => return Err(StoreError::Damaged(why)),
     };
     let why = match slot::decode(&bytes) {
         Ok(slot) => return Ok(Some(slot)),

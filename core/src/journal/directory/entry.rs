@@ -6,6 +6,8 @@
 //! - A file of which a write or sync failed is never trusted again: it is removed, and made afresh by the next put. (A
 //!   system that could not write a page back forgets that it is dirty; the next sync of that file succeeds and lies.)
 //! - A sequence number is used once, whether or not its put succeeded.
+//! - When a put stands, the version before it gets a line that says so ([`slot::superseded`]), without a sync: what carries
+//!   that line knows that it is not the newest, whatever became of the newer one.
 //! - The first put writes under another name and renames when the bytes are durable, so that a power cut in a first put
 //!   leaves nothing rather than something torn. It also makes the second file, so that this one sync of the directory
 //!   is the only one in the payment's life.
@@ -14,6 +16,7 @@ use super::super::disk::{DiskError, Durable};
 use super::super::slot::{self, Slot, SlotError};
 use super::super::{Found, Shelf, StoreError};
 use super::aside::Aside;
+use super::look::{self, Cannot};
 use super::names::{Files, Side};
 
 /// What is known about the file of a slot that is not the good one.
@@ -35,10 +38,12 @@ enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Trouble {
     None,
-    /// The other slot may have been newer.
+    /// A newer version than the good one was acknowledged, or may have been.
     Older(String),
-    /// No slot can be read now.
+    /// Neither slot can be read, now or later.
     Unreadable(String),
+    /// A slot cannot be read now, and may be whole.
+    NotNow(String),
     /// A later version of the library wrote here: hands off.
     Newer(String),
 }
@@ -49,6 +54,8 @@ pub(super) struct Entry {
     /// The highest sequence number ever used.
     top: u64,
     slots: [State; 2],
+    /// The good slot says that a newer one stood.
+    marked: bool,
     trouble: Trouble,
 }
 
@@ -62,7 +69,7 @@ pub(super) enum Examined {
     Nothing,
 }
 
-/// The highest sequence number that any slot of the name claims; `None` if one of them cannot say.
+/// The highest sequence number that any slot of the name has or had; `None` if that cannot be told.
 pub(super) type Newest = Option<u64>;
 
 enum Seen {
@@ -71,14 +78,16 @@ enum Seen {
     Good(Slot),
     Newer(u64),
     Damaged(Vec<u8>, &'static str),
+    /// For good.
     Unreadable(String),
+    NotNow(String),
 }
 
-fn look_at(files: &Files, name: &str, side: Side) -> Seen {
-    match files.disk.read(&files.slot(name, side), slot::MAX_FILE) {
-        Err(DiskError::Missing) => Seen::Absent,
-        Err(DiskError::Denied(why) | DiskError::Broken(why)) => Seen::Unreadable(why),
-        Err(error) => Seen::Unreadable(format!("cannot be read: {error:?}")),
+fn look_at(files: &Files, aside: &mut Aside, name: &str, side: Side) -> Seen {
+    match look::read(files, aside, &files.slot(name, side)) {
+        Err(Cannot::Missing) => Seen::Absent,
+        Err(Cannot::NotNow(why)) => Seen::NotNow(why),
+        Err(Cannot::Never(why)) => Seen::Unreadable(why),
         Ok(bytes) if bytes.is_empty() => Seen::Empty,
         Ok(bytes) => match slot::decode(&bytes) {
             Ok(slot) => Seen::Good(slot),
@@ -88,9 +97,47 @@ fn look_at(files: &Files, name: &str, side: Side) -> Seen {
     }
 }
 
+/// Why the good slot is not, or may not be, the version that was acknowledged last.
+///
+/// A slot without the line that says "superseded" is the newest, and what stands beside it is an older one or a put
+/// that the power cut short: nobody was told of that put. Two things are known to speak against it. What is one flipped
+/// bit away from a newer version was whole once; the line may be what the power cut took. And the first format has no
+/// such line.
+fn doubt(good: &Slot, other: &Seen, side: Side) -> Option<String> {
+    let side = match side {
+        Side::A => "a",
+        Side::B => "b",
+    };
+    let lost = match other {
+        Seen::Damaged(_, why) => format!("slot {side}: {why}"),
+        Seen::Unreadable(why) => format!("slot {side}: {why}"),
+        _ => format!("slot {side} does not hold it"),
+    };
+    if let Some(newer) = good.superseded {
+        return match other {
+            Seen::Good(slot) if slot.seq > good.seq => None,
+            _ => Some(format!("version {newer} is lost: {lost}")),
+        };
+    }
+    let doubtful = match other {
+        Seen::Damaged(bytes, _) => match slot::but_for_one_bit(bytes) {
+            Some(whole) => whole.seq > good.seq,
+            None => !good.marks && !slot::claims_marks(bytes),
+        },
+        Seen::Unreadable(_) => !good.marks,
+        _ => false,
+    };
+    doubtful.then(|| format!("a newer version may be lost: {lost}"))
+}
+
 /// Reads both slots of a name. `before` is what this process knew of it, if it did.
-pub(super) fn examine(files: &Files, name: &str, before: Option<&Entry>) -> Examined {
-    let mut seen = [look_at(files, name, Side::A), look_at(files, name, Side::B)];
+pub(super) fn examine(
+    files: &Files,
+    aside: &mut Aside,
+    name: &str,
+    before: Option<&Entry>,
+) -> Examined {
+    let mut seen = [Side::A, Side::B].map(|side| look_at(files, aside, name, side));
     let mut slots = [State::Absent; 2];
     let mut newest = Some(before.map_or(0, |e| e.top));
     let mut good: Option<Slot> = None;
@@ -106,9 +153,9 @@ pub(super) fn examine(files: &Files, name: &str, before: Option<&Entry>) -> Exam
         let (state, claim) = match &seen[side as usize] {
             Seen::Absent => (State::Absent, Some(0)),
             Seen::Empty => (State::Empty, Some(0)),
-            Seen::Good(slot) => (State::Ready, Some(slot.seq)),
+            Seen::Good(slot) => (State::Ready, slot.superseded.or(Some(slot.seq))),
             Seen::Damaged(bytes, _) => (State::Ready, slot::claimed_seq(bytes)),
-            Seen::Newer(_) | Seen::Unreadable(_) => (State::Strange, None),
+            Seen::Newer(_) | Seen::Unreadable(_) | Seen::NotNow(_) => (State::Strange, None),
         };
         slots[side as usize] = state;
         newest = newest.zip(claim).map(|(a, b)| a.max(b));
@@ -126,7 +173,7 @@ pub(super) fn examine(files: &Files, name: &str, before: Option<&Entry>) -> Exam
         }
     }
 
-    for (side, seen) in ["a", "b"].iter().zip(&seen) {
+    for seen in &seen {
         match seen {
             Seen::Newer(version) => {
                 trouble = Trouble::Newer(format!(
@@ -134,31 +181,41 @@ pub(super) fn examine(files: &Files, name: &str, before: Option<&Entry>) -> Exam
                 ));
                 break;
             }
-            Seen::Damaged(_, why) => trouble = Trouble::Older(format!("slot {side}: {why}")),
-            Seen::Unreadable(why) => trouble = Trouble::Older(format!("slot {side}: {why}")),
+            Seen::NotNow(why) => trouble = Trouble::NotNow(why.clone()),
             _ => {}
         }
     }
-    let newer = matches!(trouble, Trouble::Newer(_));
-    if let (None, false) = (&good, newer) {
-        match (&seen, trouble) {
-            ([Seen::Absent, Seen::Absent | Seen::Empty], _) => return Examined::Nothing,
-            ([Seen::Unreadable(why), _] | [_, Seen::Unreadable(why)], _) => {
+    match (&good, &trouble) {
+        (Some(good), Trouble::None) => {
+            let side = good_side.other();
+            match doubt(good, &seen[side as usize], side) {
+                Some(why) => trouble = Trouble::Older(why),
+                // Nothing newer was ever acknowledged, whatever stands in the other slot.
+                None => newest = Some(newest.unwrap_or(0).max(good.seq)),
+            }
+        }
+        (None, Trouble::None) => match &seen {
+            [Seen::Absent, Seen::Absent | Seen::Empty] => return Examined::Nothing,
+            [Seen::Unreadable(why), _] | [_, Seen::Unreadable(why)] => {
                 trouble = Trouble::Unreadable(why.clone());
             }
-            (_, was) => {
-                let why = match was {
-                    Trouble::Older(why) => why,
-                    _ => "both slots are empty".into(),
-                };
+            _ => {
+                let mut why = "both slots are empty".to_owned();
+                for (side, seen) in ["a", "b"].iter().zip(&seen) {
+                    if let Seen::Damaged(_, what) = seen {
+                        why = format!("slot {side}: {what}");
+                    }
+                }
                 let copies = seen.into_iter().filter_map(|seen| match seen {
                     Seen::Damaged(bytes, _) => Some(bytes),
                     _ => None,
                 });
                 return Examined::Damaged(copies.collect(), why, newest);
             }
-        }
+        },
+        _ => {}
     }
+    let marked = good.as_ref().is_some_and(|slot| slot.superseded.is_some());
     let good = good.map(|slot| (good_side, slot.seq));
     let known = before.and_then(|e| e.good).map_or(0, |(_, seq)| seq);
     if trouble == Trouble::None && good.is_some_and(|(_, seq)| seq < known) {
@@ -167,14 +224,15 @@ pub(super) fn examine(files: &Files, name: &str, before: Option<&Entry>) -> Exam
     if let (Trouble::None, Some(Trouble::Older(why))) = (&trouble, before.map(|e| &e.trouble)) {
         trouble = Trouble::Older(why.clone());
     }
+    // What cannot be read may have used up the number after the last one that is known.
     let top = newest
-        .unwrap_or(0)
-        .max(good.map_or(0, |(_, seq)| seq))
+        .unwrap_or_else(|| good.map_or(0, |(_, seq)| seq) + 1)
         .max(before.map_or(0, |e| e.top));
     let entry = Entry {
         good,
         top,
         slots,
+        marked,
         trouble,
     };
     Examined::Entry(entry, newest)
@@ -187,7 +245,17 @@ impl Entry {
             good: None,
             top,
             slots: [State::Absent; 2],
+            marked: false,
             trouble: Trouble::None,
+        }
+    }
+
+    /// A payment that is there, and of which nothing can be said now.
+    pub(super) fn not_now(why: String, top: u64) -> Entry {
+        Entry {
+            slots: [State::Strange; 2],
+            trouble: Trouble::NotNow(why),
+            ..Entry::new(top)
         }
     }
 
@@ -220,37 +288,67 @@ impl Entry {
     fn check_hands_off(&self) -> Result<(), StoreError> {
         match &self.trouble {
             Trouble::Newer(why) => Err(StoreError::Damaged(why.clone())),
+            Trouble::NotNow(why) => Err(StoreError::Broken(why.clone())),
             _ => Ok(()),
+        }
+    }
+
+    /// The tombstone that may have ended it is damaged.
+    pub(super) fn doubt(&mut self, why: &str) {
+        if self.trouble == Trouble::None {
+            self.trouble = Trouble::Older(format!("its tombstone: {why}"));
+        }
+    }
+
+    pub(super) fn is_doubtful(&self) -> bool {
+        matches!(self.trouble, Trouble::Older(_))
+    }
+
+    /// Why it cannot be read now, if that may pass.
+    pub(super) fn why_not_now(&self) -> Option<&str> {
+        match &self.trouble {
+            Trouble::NotNow(why) => Some(why),
+            _ => None,
         }
     }
 
     /// A process that was killed between its write and its sync leaves a slot that reads well and is not on the medium.
     /// Whoever acts on it must be able to rely on it.
     pub(super) fn settle(&mut self, files: &Files, name: &str) {
-        let Some((side, _)) = self.good else { return };
+        let (Some((side, _)), Trouble::None | Trouble::Older(_)) = (self.good, &self.trouble)
+        else {
+            return;
+        };
         if let Err(error) = files.disk.sync(&files.slot(name, side)) {
-            if self.trouble == Trouble::None {
-                self.trouble = Trouble::Older(format!("cannot be synced: {error:?}"));
-            }
+            self.trouble = Trouble::NotNow(format!("cannot be synced: {error:?}"));
         }
     }
 
     /// What is there; `None` if nothing is, `Err` if the slots must be examined again.
-    pub(super) fn find(&self, files: &Files, name: &str) -> Result<Option<Found>, ()> {
-        if let Trouble::Newer(why) = &self.trouble {
-            return Ok(Some(Found::Damaged(why.clone())));
-        }
+    pub(super) fn find(
+        &self,
+        files: &Files,
+        aside: &mut Aside,
+        name: &str,
+    ) -> Result<Option<Found>, ()> {
+        let why_older = match &self.trouble {
+            Trouble::Newer(why) => return Ok(Some(Found::Damaged(why.clone()))),
+            Trouble::NotNow(_) => return Err(()),
+            Trouble::Older(why) => Some(why),
+            Trouble::None | Trouble::Unreadable(_) => None,
+        };
         let Some((side, seq)) = self.good else {
             return match &self.trouble {
                 Trouble::Unreadable(_) => Err(()),
                 _ => Ok(None),
             };
         };
-        match look_at(files, name, side) {
-            Seen::Good(slot) if slot.seq == seq => Ok(Some(match &self.trouble {
-                Trouble::None => Found::Record(slot.record),
-                _ => Found::Older(slot.record),
+        match look_at(files, aside, name, side) {
+            Seen::Good(slot) if slot.seq == seq => Ok(Some(match why_older {
+                None => Found::Record(slot.record),
+                Some(why) => Found::Older(slot.record, why.clone()),
             })),
+            Seen::NotNow(why) => Ok(Some(Found::Unreadable(why))),
             _ => Err(()),
         }
     }
@@ -302,6 +400,7 @@ impl Entry {
             Ok(()) => {
                 self.good = Some((Side::A, self.top));
                 self.slots = [State::Ready, State::Empty];
+                self.marked = false;
                 self.trouble = Trouble::None;
                 Ok(())
             }
@@ -337,7 +436,14 @@ impl Entry {
         };
         match write() {
             Ok(()) => {
+                if !self.marked {
+                    // Not synced: it says something about a version that is not needed, for the day when one looks for it.
+                    let _ = files
+                        .disk
+                        .append(&files.slot(name, side.other()), &slot::superseded(self.top));
+                }
                 self.good = Some((side, self.top));
+                self.marked = false;
                 self.slots[side as usize] = State::Ready;
                 self.trouble = Trouble::None;
                 Ok(())
@@ -372,7 +478,13 @@ impl Entry {
                         files.discard(&path)?;
                     }
                     Err(DiskError::Missing) => {}
-                    Err(_) => aside.move_in(files, name, &path, &why)?,
+                    Err(DiskError::Strange(_)) => aside.move_in(files, name, &path, &why)?,
+                    Err(DiskError::Broken(why)) => {
+                        // Nothing can be copied, and moved as it is it would keep the phone number if it heals.
+                        aside.keep(files, Shelf::Open, name, b"", &why)?;
+                        files.discard(&path)?;
+                    }
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -404,8 +516,12 @@ impl Entry {
         self.check_hands_off()?;
         if let Some((side, seq)) = self.good {
             let other = side.other();
-            if self.slots[other as usize] == State::Strange {
+            // A file can be replaced by what follows; a directory that somebody has put there cannot.
+            if self.slots[other as usize] == State::Strange
+                && files.discard(&files.slot(name, other)).is_err()
+            {
                 self.clear(files, aside, name, other)?;
+                aside.answered(files, Shelf::Open, name);
             }
             files
                 .disk

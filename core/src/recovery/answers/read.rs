@@ -87,6 +87,7 @@ impl Payment {
     }
 
     fn seen(&mut self, seen: PaymentAnswer, plan: &PollPlan, m: Moment) {
+        let finished = self.record.would_be_finished();
         match self.record.create.progress {
             Progress::Owed => {
                 if !self.is_taken_for_ours(&seen, plan, m) {
@@ -122,6 +123,7 @@ impl Payment {
             return;
         }
         self.judge_operations(m);
+        self.judge_doubt(finished);
         self.rides_along();
     }
 

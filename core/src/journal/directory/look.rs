@@ -1,0 +1,60 @@
+//! Reading a file of the journal, with the difference between "not now" and "never".
+//!
+//! - No rights, no descriptor, no memory: says nothing about the file. Not now, for as long as it lasts.
+//! - An error of the medium (EIO): looked at again at once, [`LOOKS_AGAIN`] times. If it stays, not now; the next
+//!   start looks once more, and from then on the file counts as damaged.
+//! - Something that is no file of ours: damaged.
+//!
+//! That a start has met an error of the medium is kept as the empty file `damaged/FILE.unread`. Nothing is synced for
+//! it: if it is lost, one more start says "not now".
+
+use std::path::Path;
+
+use super::super::disk::DiskError;
+use super::super::slot;
+use super::aside::Aside;
+use super::names::Files;
+
+/// How often a file with an error of the medium is looked at again. The system and the medium repeat a read by
+/// themselves, each for up to seconds; what goes on after that (a bus that was reset, a sector moved elsewhere) is over by
+/// the second or third try, and a call of the host waits meanwhile.
+const LOOKS_AGAIN: u32 = 3;
+
+/// Why a file gives no bytes.
+pub(super) enum Cannot {
+    /// It is not there.
+    Missing,
+    /// Not now; it may be whole.
+    NotNow(String),
+    /// Not today and not tomorrow.
+    Never(String),
+}
+
+/// The bytes of a file.
+pub(super) fn read(files: &Files, aside: &mut Aside, path: &Path) -> Result<Vec<u8>, Cannot> {
+    let mut looks = 0;
+    loop {
+        match files.disk.read(path, slot::MAX_FILE) {
+            Ok(bytes) => {
+                aside.is_read(files, path);
+                return Ok(bytes);
+            }
+            Err(DiskError::Missing) => return Err(Cannot::Missing),
+            Err(DiskError::Strange(why)) => return Err(Cannot::Never(why)),
+            Err(DiskError::Broken(_)) if looks < LOOKS_AGAIN => looks += 1,
+            Err(DiskError::Broken(why)) if aside.was_unread(path) => {
+                return Err(Cannot::Never(why));
+            }
+            Err(DiskError::Broken(why)) => {
+                aside.is_unread(files, path);
+                return Err(Cannot::NotNow(why));
+            }
+            Err(DiskError::Denied(why) | DiskError::Starved(why)) => {
+                return Err(Cannot::NotNow(why))
+            }
+            Err(error @ (DiskError::Full | DiskError::InUse)) => {
+                return Err(Cannot::NotNow(format!("cannot be read: {error:?}")))
+            }
+        }
+    }
+}
