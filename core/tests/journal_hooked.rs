@@ -259,3 +259,57 @@ fn the_latest_time_is_kept() {
     store.keep_latest_time(5).unwrap();
     assert_eq!(store.latest_time(), Some(5));
 }
+
+/// Wrong if an error of the host's `get` said anything about the record.
+#[test]
+fn what_the_host_cannot_read_is_not_now_and_heals() {
+    let host = Host::default();
+    let store = host.open().unwrap();
+    store.put(Shelf::Open, NAMES[2], &record(2, 1)).unwrap();
+    store.put(Shelf::Closed, NAMES[3], &record(3, 2)).unwrap();
+    drop(store);
+    // While it is open, and from the start on.
+    for from_the_start in [false, true] {
+        host.turns(from_the_start.then_some(Wrong::CannotRead));
+        let store = host.open().unwrap();
+        host.turns(Some(Wrong::CannotRead));
+        let before = host.records.lock().unwrap().clone();
+        for (shelf, name) in [(Shelf::Open, NAMES[2]), (Shelf::Closed, NAMES[3])] {
+            for _ in 0..2 {
+                let got = store.get(shelf, name);
+                assert!(matches!(got, Err(StoreError::Broken(_))), "{got:?}");
+                let found = store.find(shelf, name).unwrap();
+                assert!(matches!(found, Some(Found::Unreadable(_))));
+            }
+            let mut seen = Vec::new();
+            let visit = &mut |name: &str, found| {
+                seen.push((name.to_owned(), matches!(found, Found::Unreadable(_))));
+                true
+            };
+            store.each(shelf, visit).unwrap();
+            assert_eq!(seen, [(name.to_owned(), true)]);
+            if from_the_start {
+                // Nothing is put for what was never read.
+                assert!(store.put(Shelf::Open, NAMES[2], b"x").is_err());
+                assert!(store.put(Shelf::Closed, NAMES[2], b"x").is_err());
+                assert!(store.remove(Shelf::Open, NAMES[2]).is_err());
+                assert_eq!(*host.records.lock().unwrap(), before);
+            }
+        }
+        host.turns(None);
+        assert_eq!(store.get(Shelf::Open, NAMES[2]), Ok(Some(record(2, 1))));
+        assert_eq!(store.get(Shelf::Closed, NAMES[3]), Ok(Some(record(3, 2))));
+    }
+}
+
+/// The tombstone may have ended the open record, and cannot say so any more.
+#[test]
+fn beside_a_damaged_tombstone_the_open_record_is_in_doubt() {
+    let host = Host::default();
+    let store = host.open().unwrap();
+    store.put(Shelf::Open, NAMES[2], &record(2, 1)).unwrap();
+    host.set(Place::Closed, NAMES[2], b"garbage".to_vec());
+    let store = host.open().unwrap();
+    let found = store.find(Shelf::Open, NAMES[2]).unwrap();
+    assert!(matches!(found, Some(Found::Older(bytes, _)) if bytes == record(2, 1)));
+}

@@ -270,6 +270,8 @@ impl Client {
     /// Carries out what a human decided about a payment that waits for it.
     pub fn decide(self: &Arc<Self>, reference: &str, decision: Decision, wait_ms: u32) -> Outcome {
         self.ask(reference, wait_ms, true, |p, now| {
+            // What was in doubt is read once more before anything is done.
+            p.course.stale |= p.record.is_doubtful();
             let goal = match (p.record.decide(decision, now.wall)?, p.record.open_refund()) {
                 (Some(index), _) => Goal::Capture(index),
                 (None, Some(index)) => Goal::Refund(index),

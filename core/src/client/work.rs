@@ -595,7 +595,7 @@ fn reached(p: &Payment, goal: Goal) -> Option<Report> {
             ended(&r.withdraw.as_ref()?.progress)
         }
         Goal::Released => {
-            if r.is_dead() {
+            if r.is_dead() || r.closed_at != 0 {
                 return Some(Report::ok());
             }
             ended(&r.release.as_ref()?.progress)

@@ -24,10 +24,20 @@
 //! - What `open` has found is durable before it is told, so that nobody acts on what a second power cut takes back.
 //! - A newer version of a payment counts, whichever shelf it is on: a tombstone that is put after the open record ends
 //!   that record even if the power fails before its removal; an open record put after the tombstone stays.
-//! - If the second slot of a payment holds something that is not a record, then the newest version may be lost, and
-//!   what remains is `Found::Older`. After a power cut during a put this is a false alarm; the disk cannot tell.
+//! - **An older version is known to be one**, if the newer was acknowledged: then it has a line that says so, and is
+//!   `Found::Older` whenever the newer one is damaged, missing or for good unreadable. A slot without that line is
+//!   the newest; what stands beside it is an older version or a put that was cut short, and neither matters.
+//! - What cannot be read *now* is `Found::Unreadable`: nothing is said of it and nothing is put for it.
 //!
-//! With a disk that lies about sync, versions may be lost unnoticed; what is found is still whole.
+//! **Which promise gives way.** The line costs no sync, so that a power cut may take it: with Linux's defaults, in the
+//! first 30 seconds or so. If the newest slot is damaged in the same breath, that damage and a put that was cut short
+//! are told apart only where the slot is one flipped bit from whole; otherwise the older version is believed. The
+//! other choice would be to doubt it, and then each power cut during a put would call the office, for a version of
+//! which nobody was ever told. Slots of the first format have no such line: there, anything beside the good slot that
+//! cannot be read makes it doubtful, once, at the change to this version.
+//!
+//! With a disk that lies about sync, versions may be lost without a trace, and what they asked for with them; what is
+//! found is still whole.
 
 mod aside;
 mod closed;

@@ -202,7 +202,7 @@ impl Record {
         if self.decision.is_empty() {
             return Err(wrong_state("nothing waits for a decision"));
         }
-        if std::mem::take(&mut self.doubt) != "" && self.aggregate.reserved() == 0 {
+        if !std::mem::take(&mut self.doubt).is_empty() && self.aggregate.reserved() == 0 {
             // Nothing is left to capture or to release: what is recorded goes on.
             self.decision.clear();
             return Ok(None);
