@@ -268,9 +268,6 @@ fn a_record_that_cannot_be_trusted_is_damaged_by_name() {
         "get_foreign",
         "get_newer",
         "get_nothing",
-        "get_negative",
-        "get_long",
-        "get_past",
         "get_short",
         "get_empty",
     ] {
@@ -307,6 +304,34 @@ fn a_record_that_cannot_be_trusted_is_damaged_by_name() {
         .call("ride wait=660000")
         .is("rc=VP_OK verdict=PAID_LEAVE");
     meter.quit();
+}
+
+/// An error of the host's `get` says nothing about the record: it is asked again at the next call.
+#[test]
+fn a_record_that_the_host_cannot_read_is_not_damaged() {
+    for does in ["get_negative", "get_long", "get_past"] {
+        let bench = stored(&["--passenger", "approve"]);
+        approved(&bench);
+        let mut meter = bench.driver();
+        meter.call(&format!("store does={does}"));
+        meter.call(&bench.open_line("")).is("rc=VP_OK");
+        for call in ["known", "create", "capture wait=5000"] {
+            let reply = meter.call(call);
+            reply.is("rc=VP_ERR_STORAGE");
+            assert!(
+                !reply.everything().contains("VERDICT")
+                    && !reply.everything().contains("ASK_OFFICE"),
+                "{}",
+                reply.everything()
+            );
+        }
+        assert_eq!(bench.sim.ledger(REF)["captured"], 0, "{does}");
+        meter.call("store does=");
+        meter.call("known").is("rc=VP_OK");
+        meter.call("settle").is("rc=VP_OK");
+        meter.quit();
+        bench.sim.books(REF, &[FARE], 0, &[]);
+    }
 }
 
 /// A name given late is given to nobody.

@@ -14,6 +14,7 @@ pub mod hooks;
 pub mod interrupts;
 mod keep;
 mod keys;
+mod load;
 mod many;
 mod registrations;
 mod ride;
