@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, Call, Reply};
+use crate::receiver::Receiver;
+use crate::webhook_deliveries::settled;
 
 pub const ALL: [&str; 8] = [
     "epayments.payment.created.v1",
@@ -156,4 +158,30 @@ fn the_secret_is_shown_once() {
     ]
     .concat();
     assert!(everything.contains("***") && !everything.contains(&secret[..20]));
+}
+
+#[test]
+fn a_url_is_signed_and_called_as_a_parser_reads_it() {
+    let bench = Bench::new();
+    let receiver = Receiver::new();
+    let port = receiver.address.port();
+    let (host, name) = (format!("127.0.0.1:{port}"), format!("localhost:{port}"));
+    for (url, expected_host, path) in [
+        (format!("HTTP://LOCALHOST:{port}/Up"), &name, "/Up"),
+        (format!("http://127.0.0.1:{port}/a/../b/./c"), &host, "/b/c"),
+        (format!("http://127.0.0.1:{port}/\u{e5} b?\u{f8}=1"), &host, "/%C3%A5%20b?%C3%B8=1"),
+        (format!("http://127.1:{port}"), &host, "/"),
+    ] {
+        let (id, secret) = register(&bench, &url, &ALL[..1]);
+        assert_eq!(registered(&bench)[0]["url"], url, "shown as it was registered");
+        let before = receiver.seen().len();
+        let reference = format!("ride-{before:04}");
+        bench.create(&reference).send();
+        let delivered = receiver.wait(before + 1).remove(before);
+        assert_eq!(delivered.request_line, format!("POST {path} HTTP/1.1"), "{url}");
+        assert_eq!(delivered.header("host"), expected_host, "{url}");
+        assert!(delivered.is_signed_for(&secret, expected_host), "{url}");
+        settled(&bench);
+        assert_eq!(bench.call("DELETE", &format!("/webhooks/v1/webhooks/{id}")).send().status, 204);
+    }
 }
