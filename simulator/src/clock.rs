@@ -91,6 +91,13 @@ impl Clock {
         self.pinned_us = None;
     }
 
+    /// It shows a moment of the past while what was due then is done; afterwards what it showed before.
+    pub fn set_pin(&mut self, moment: Option<i64>) -> Option<i64> {
+        let before = self.pinned_us.map(|us| us / 1_000);
+        self.pinned_us = moment.map(|ms| ms * 1_000);
+        before
+    }
+
     /// A new stretch begins where the last one ends, so time neither jumps nor goes back.
     fn turn(&mut self) {
         let real_us = self.real_us();
@@ -191,6 +198,11 @@ pub fn http_date(ms: i64) -> String {
     let weekday = WEEKDAYS[days.rem_euclid(7) as usize];
     let month = MONTHS[(month - 1) as usize];
     format!("{weekday}, {day:02} {month} {year:04} {hour:02}:{minute:02}:{second:02} GMT")
+}
+
+/// The same of a moment that is so many milliseconds away, within the years that dates can say.
+pub fn http_date_off(ms: i64, off: i64) -> String {
+    http_date(ms.saturating_add(off).clamp(0, LAST_MOMENT))
 }
 
 /// RFC 3339 with `Z` or an offset, as the pattern of `expiresAt` has it; `None` for anything else.

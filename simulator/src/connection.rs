@@ -160,16 +160,23 @@ async fn whole(mut body: Incoming, limit: usize) -> Result<Vec<u8>, BodyError> {
 }
 
 impl Connection {
-    pub fn date(&self) -> String {
-        clock::http_date(self.shared.lock().clock.now())
+    /// As the servers say it, which is not always right.
+    pub fn date(&self) -> Option<String> {
+        let sim = self.shared.lock();
+        sim.switches.date(sim.clock.now())
     }
 
     pub fn response(&self, answer: Answer) -> Response<Body> {
+        let date = clock::http_date(self.shared.lock().clock.now());
+        self.dated(answer, Some(date))
+    }
+
+    pub fn dated(&self, answer: Answer, date: Option<String>) -> Response<Body> {
         let mut response = Response::new(Full::new(Bytes::from(answer.body)).boxed_unsync());
         *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let headers = response.headers_mut();
         // A client may take the time from here, so it is the simulator's.
-        if let Ok(date) = HeaderValue::from_str(&self.date()) {
+        if let Some(Ok(date)) = date.map(|date| HeaderValue::from_str(&date)) {
             headers.insert(DATE, date);
         }
         if let Some(Ok(content_type)) = answer.content_type.map(|value| HeaderValue::from_str(&value)) {

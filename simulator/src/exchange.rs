@@ -1,12 +1,15 @@
 //! One request from its bytes to its answer: the log, the fault rules, the operation.
 
 use hyper::HeaderMap;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::contract;
 use crate::epayment;
 use crate::faults::{Action, Fault, FixedAnswer, Instead, Stage};
+use crate::foreign;
 use crate::json;
 use crate::landing;
+use crate::late::Postponed;
 use crate::order_management;
 use crate::problem;
 use crate::route::{self, Operation, Route};
@@ -102,26 +105,81 @@ fn note(sim: &mut Sim, request: &Request, route: Route, reference: Option<String
     Noted { n, route, reference, fault, epoch: sim.epoch }
 }
 
+/// A number counts by its digits, as it does where the servers take it for a text (switch `json-numbers`).
 fn text_in_body(body: &[u8], name: &str) -> Option<String> {
-    let parsed = json::parse(body).ok()?;
-    Some(parsed.value[name].as_str()?.to_owned())
+    match &json::parse(body).ok()?.value[name] {
+        serde_json::Value::String(text) => Some(text.clone()),
+        serde_json::Value::Number(number) if !number.is_f64() => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+/// What has become of a request that the servers have looked at.
+pub enum Done {
+    Now(Answer),
+    /// It is taken, and carried out later.
+    Later(UnboundedReceiver<Answer>),
+}
+
+/// The operation itself, at once or later. Who may call, how often, and what a known key is answered is decided at
+/// once in either case: the gateway and the store of keys stand before what is slow.
+pub fn begin(sim: &mut Sim, request: &Request, noted: &Noted) -> Done {
+    let Some(ms) = lateness(sim, noted) else { return Done::Now(act(sim, request, noted)) };
+    let at = sim.clock.pin();
+    sim.settle(at);
+    sim.running.remove(&noted.n);
+    let done = match epayment::arrive(sim, request, noted) {
+        Err(answer) => Done::Now(finished(sim, noted, Outcome::only(answer), at)),
+        Ok(slot) => {
+            if let Some(slot) = slot {
+                sim.running.insert(noted.n, slot);
+            }
+            Done::Later(sim.late.add(at.saturating_add(ms), request, noted))
+        }
+    };
+    sim.clock.unpin();
+    done
+}
+
+/// How many of the simulator's milliseconds after it came a request is carried out, if not at once.
+fn lateness(sim: &Sim, noted: &Noted) -> Option<i64> {
+    match &noted.fault {
+        Some(Fault { action: Action::Late { wait, .. }, .. }) => i64::try_from(wait.ms).ok(),
+        _ if noted.route.operation.is_write() => sim.switches.late_ms(),
+        _ => None,
+    }
+}
+
+/// What was postponed, in the moment for which it was.
+pub fn carry_out(sim: &mut Sim, postponed: Postponed, due: i64) {
+    let Postponed { request, noted, waiting } = postponed;
+    let shown = sim.clock.set_pin(Some(due));
+    sim.running.remove(&noted.n);
+    let outcome = epayment::carry_out(sim, &request, &noted);
+    let answer = finished(sim, &noted, outcome, due);
+    sim.clock.set_pin(shown);
+    // Perhaps nobody waits any more.
+    let _ = waiting.send(answer);
+}
+
+/// Must it wait for an earlier request with its key?
+pub fn must_wait(sim: &Sim, request: &Request, noted: &Noted) -> bool {
+    !noted.is_stale(sim) && epayment::must_wait(sim, request, noted)
 }
 
 /// The operation itself.
 pub fn act(sim: &mut Sim, request: &Request, noted: &Noted) -> Answer {
     let at = sim.clock.pin();
-    let answer = act_at(sim, request, noted, at);
+    sim.settle(at);
+    sim.running.remove(&noted.n);
+    let outcome = perform(sim, request, noted);
+    let answer = finished(sim, noted, outcome, at);
     sim.clock.unpin();
-    if let Some(recording) = &sim.recording {
-        recording.done(noted.n, at, &answer);
-    }
     answer
 }
 
-fn act_at(sim: &mut Sim, request: &Request, noted: &Noted, now: i64) -> Answer {
-    sim.settle(now);
-    sim.running.remove(&noted.n);
-    let Outcome { answer, acted } = match noted.route.operation {
+fn perform(sim: &mut Sim, request: &Request, noted: &Noted) -> Outcome {
+    match noted.route.operation {
         Operation::Unknown if request.path == "/" => Outcome::only(problem::nothing_at_the_root()),
         Operation::Unknown => Outcome::only(problem::no_such_resource()),
         Operation::Token => token::issue(sim, request),
@@ -130,8 +188,12 @@ fn act_at(sim: &mut Sim, request: &Request, noted: &Noted, now: i64) -> Answer {
         Operation::WebhookRegister | Operation::WebhookList | Operation::WebhookDelete => {
             webhooks::handle(sim, request, &noted.route)
         }
-        _ => epayment::handle(sim, request, &noted.route, noted.reference.as_deref().unwrap_or_default()),
-    };
+        _ => epayment::handle(sim, request, noted),
+    }
+}
+
+/// As it leaves the servers, with what is to be noted of it.
+fn finished(sim: &mut Sim, noted: &Noted, Outcome { answer, acted }: Outcome, at: i64) -> Answer {
     if acted {
         sim.log.acted(noted.n);
     }
@@ -140,6 +202,9 @@ fn act_at(sim: &mut Sim, request: &Request, noted: &Noted, now: i64) -> Answer {
         false => answer,
     };
     check(sim, noted.route.operation, &answer);
+    if let Some(recording) = &sim.recording {
+        recording.done(noted.n, at, &answer);
+    }
     answer
 }
 
@@ -163,6 +228,7 @@ pub fn instead(answer: &Instead) -> Answer {
     match answer {
         Instead::Fixed(answer) => fixed(answer),
         Instead::Garbage(content_type) => garbage(content_type),
+        Instead::Foreign { status, page } => foreign::page(*status, *page),
     }
 }
 

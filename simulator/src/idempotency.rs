@@ -31,6 +31,8 @@ pub struct Slot {
 struct Kept {
     meaning: String,
     answer: Answer,
+    /// What a repeat was told while the first request was being carried out.
+    meanwhile: bool,
 }
 
 #[derive(Debug)]
@@ -58,8 +60,9 @@ pub fn meaning(operation: Operation, reference: &str, body: Option<&Value>, raw:
 }
 
 impl Replies {
-    pub fn find(&self, slot: &Slot, operation: Operation, meaning: &str, switches: &Switches) -> Found {
-        let Some(kept) = self.kept.get(slot) else { return Found::Nothing };
+    /// For a `late` request what was said meanwhile does not count.
+    pub fn find(&self, slot: &Slot, operation: Operation, meaning: &str, switches: &Switches, late: bool) -> Found {
+        let Some(kept) = self.kept.get(slot).filter(|kept| !(late && kept.meanwhile)) else { return Found::Nothing };
         if kept.meaning == meaning {
             let mut answer = kept.answer.clone();
             if answer.status < 300 && switches.is(Switch::ReplayStatus, "200") {
@@ -79,12 +82,26 @@ impl Replies {
 
     pub fn keep(&mut self, slot: Slot, meaning: String, answer: &Answer, switches: &Switches) {
         let kept = match answer.status {
-            401 | 423 | 429 | 500.. => false,
+            500.. => false,
+            400.. if switches.is(Switch::StickyErrors, "every") => true,
+            401 | 423 | 429 => false,
             400.. => switches.is(Switch::StickyErrors, "on"),
             _ => true,
         };
         if kept {
-            self.kept.entry(slot).or_insert_with(|| Arc::new(Kept { meaning, answer: answer.clone() }));
+            self.insert(slot, meaning, answer, false);
         }
+    }
+
+    /// Of a repeat that is refused as long as the first request runs; only a switch lets that stay.
+    pub fn keep_meanwhile(&mut self, slot: Slot, meaning: String, answer: &Answer, switches: &Switches) {
+        if switches.is(Switch::StickyErrors, "every") {
+            self.insert(slot, meaning, answer, true);
+        }
+    }
+
+    /// The first one stays.
+    fn insert(&mut self, slot: Slot, meaning: String, answer: &Answer, meanwhile: bool) {
+        self.kept.entry(slot).or_insert_with(|| Arc::new(Kept { meaning, answer: answer.clone(), meanwhile }));
     }
 }

@@ -107,6 +107,11 @@ impl Operation {
         !self.is_page() && !matches!(self, Operation::Token | Operation::Unknown)
     }
 
+    /// Does it move money or begin a payment? These are the operations that have an idempotency key.
+    pub fn is_write(self) -> bool {
+        matches!(self, Operation::Create | Operation::Capture | Operation::Cancel | Operation::Refund)
+    }
+
     pub fn named(name: &str) -> Option<Operation> {
         Operation::NAMED.into_iter().find(|operation| operation.name() == name)
     }

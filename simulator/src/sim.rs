@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 
 use crate::clock::Clock;
+use crate::exchange;
 use crate::faults::Faults;
 use crate::idempotency::{Replies, Slot};
+use crate::late::Late;
 use crate::ledger::Ledger;
 use crate::order_management::{Categories, Images, Receipts};
 use crate::passenger::Passengers;
@@ -32,8 +34,9 @@ pub struct Sim {
     pub tokens: Tokens,
     pub limits: RateLimits,
     pub replies: Replies,
-    /// What a fault delays has begun but not acted: the number of the request, and its key.
+    /// What is delayed or late has begun but not acted: the number of the request, and its key.
     pub running: HashMap<u64, Slot>,
+    pub late: Late,
     pub ledger: Ledger,
     pub receipts: Receipts,
     pub categories: Categories,
@@ -66,6 +69,7 @@ impl Sim {
             limits: RateLimits::default(),
             replies: Replies::default(),
             running: HashMap::new(),
+            late: Late::default(),
             ledger: Ledger::default(),
             receipts: Receipts::default(),
             categories: Categories::default(),
@@ -83,6 +87,17 @@ impl Sim {
     /// Whatever is due by `now` happens. Requests and control calls settle before they look; `pulse` does it when
     /// nobody looks. True if anything did.
     pub fn settle(&mut self, now: i64) -> bool {
+        let mut any = false;
+        // Each in its own moment, with all that was due before it done.
+        while let Some((due, postponed)) = self.late.take(now) {
+            self.pass(due);
+            exchange::carry_out(self, postponed, due);
+            any = true;
+        }
+        self.pass(now) || any
+    }
+
+    fn pass(&mut self, now: i64) -> bool {
         let paid = self.ledger.settle(now);
         self.ledger.take_news(|payment, nth| self.webhooks.announce(payment, nth, &self.switches));
         let gone = self.webhooks.settle(now);
@@ -94,7 +109,8 @@ impl Sim {
 
     /// When something changes by the mere passing of time, for a state that is settled by `now`.
     pub fn next_due(&self, now: i64) -> Option<i64> {
-        self.ledger.next_due().into_iter().chain(self.webhooks.next_due(now)).min()
+        let late = self.late.next_due();
+        self.ledger.next_due().into_iter().chain(self.webhooks.next_due(now)).chain(late).min()
     }
 
     /// Everything back to the command line; time too. Snapshots stay.

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::late::Late;
 use crate::sim::Sim;
 
 /// Each is a copy of everything but payments and requests that have not changed, so they are not kept without bound.
@@ -38,6 +39,7 @@ impl Sim {
         copy.clock.hold();
         copy.recording = None;
         copy.webhooks.recall();
+        copy.late = Late::default();
         self.snapshots = others;
         self.snapshots.0.insert(name.to_owned(), copy);
         true
@@ -58,6 +60,10 @@ impl Sim {
         other.ports = std::mem::take(&mut self.ports);
         other.snapshots = std::mem::take(&mut self.snapshots);
         other.recording = self.recording.take();
+        if let Some(recording) = &other.recording {
+            // What was late is not done any more.
+            self.late.numbers().for_each(|n| recording.ended(n, self.clock.now()));
+        }
         // What is still on its way began in another state, and ends without having acted.
         other.epoch = self.epoch + 1;
         other.running.clear();

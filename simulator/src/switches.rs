@@ -3,6 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::clock;
+use crate::late::LATEST_MS;
+
 macro_rules! switches {
     ($($variant:ident $name:literal [$($value:literal)+] $about:literal;)+) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +39,9 @@ switches! {
     DomainStatus "domain-status" ["400" "409" "422"] "status of the coded refusals for which no source names one";
     ProblemForm "problem-form" ["guide" "knowledge-base"] "refusals as in the API guide, or with status a string and without traceId";
     ReplayStatus "replay-status" ["original" "200"] "status of a repeated request that succeeded before";
-    WhileRunning "while-running" ["act" "423" "409"] "a repeated request while the first, delayed by a fault, still runs (6160)";
-    StickyErrors "sticky-errors" ["on" "off"] "a first 4xx stays for its idempotency key";
+    Acting "acting" ["at-once" "late:MS"] "when a create, capture, cancel or refund is carried out; late: MS after it came, at most 900000";
+    WhileRunning "while-running" ["act" "423" "409" "409-plain" "409-4010" "409-4020" "409-4150" "400-6250" "wait"] "a repeated request while the first, late or delayed, still runs: status and code (6160 if none is said), plain: no code, wait: until it is done";
+    StickyErrors "sticky-errors" ["on" "off" "every"] "a first 4xx stays for its idempotency key; every: also 423, 6160, 6250, 6260, 6280, and what is said while the first request runs";
     StickyBusy "sticky-6250" ["off" "on"] "6250 stays for its key too";
     IdempotencyScope "idempotency-scope" ["operation" "msn"] "keys count per operation and reference, or per sales unit";
     KnownReference "known-reference-status" ["409" "400"] "create with a new key for a known reference (4150)";
@@ -47,6 +51,7 @@ switches! {
     PushAllowed "push-allowed" ["true" "false"] "may the sales unit use PUSH_MESSAGE?";
     LongLiving "long-living" ["refused" "allowed"] "may the sales unit set expiresAt? (5050)";
     EmptyDescription "empty-description" ["refused" "accepted"] "an empty paymentDescription, as an official sample has it";
+    JsonNumbers "json-numbers" ["refused" "accepted"] "reference and phoneNumber as JSON numbers, as official samples have them";
     UnknownFields "unknown-fields" ["reject" "ignore"] "fields that no schema knows";
     NativeRedirect "native-redirect-url" ["landing" "app"] "redirectUrl of NATIVE_REDIRECT: the landing page, or the app's own scheme";
     SalesUnit "sales-unit" ["ready" "account-not-verified" "invalid-setup" "no-refunds"] "what is amiss with it: 5060, 5070, 5100";
@@ -60,11 +65,13 @@ switches! {
     ModificationAmount "modification-amount" ["4040" "validation"] "a capture or refund of 0, or in another currency than the payment's";
     AdjustContentType "adjust-content-type" ["application/problem+json" "application/json"] "of a successful capture, cancel, refund";
     AdjustAggregate "adjust-aggregate" ["updated" "lagging:MS" "empty" "missing" "only" "empty-lagging:MS"] "totals in adjust answers; only: alone; lagging: old totals, in reads too, for MS";
+    EventLog "event-log" ["with-totals" "at-once" "lagging:MS"] "when captures, cancels and refunds show in the event log: with the totals (adjust-aggregate), or apart from them";
     FullyCaptured "fully-captured" ["6170" "6090"] "code for a capture when nothing is left";
     RepeatCancel "repeat-cancel" ["6050" "6190"] "code for a cancel when nothing is reserved any more";
     CancelWhileApproving "cancel-while-approving" ["423" "409" "6250"] "cancel while the user is busy approving: 6160 with a status, or 6250";
     CancelWithoutBody "cancel-without-body" ["200" "400"] "is the body of a cancel optional?";
     CancelKey "cancel-key" ["optional" "required"] "is the Idempotency-Key of a cancel optional?";
+    AdjustEventKey "adjust-event-key" ["present" "absent" "null"] "idempotencyKey in CAPTURED and REFUNDED events";
     CancelledEventKey "cancelled-event-key" ["absent" "present"] "idempotencyKey in CANCELLED and TERMINATED events";
     RefundWindow "refund-window" ["capture" "reservation"] "from when the 365 days of a refund count (6220)";
     OrderManagement "om-available" ["yes" "no"] "is Order Management there at all?";
@@ -78,6 +85,8 @@ switches! {
     RateLimits "rate-limits" ["on" "off"] "5 writes and 120 reads a minute for each reference";
     RateLimitScope "rate-limit-scope" ["operation" "reference"] "writes counted for each operation, or all together";
     RateLimitShape "rate-limit-shape" ["apim" "empty"] "429 with the gateway's body and Retry-After, or bare";
+    DateHeader "date-header" ["right" "ahead:MS" "behind:MS" "fixed:MS" "absent"] "Date of every answer; fixed: MS since 1970";
+    Metadata "metadata" ["present" "missing" "null" "empty"] "metadata in GET payment, where the create had some";
     Profile "profile" ["object" "missing"] "profile in GET payment";
     ZeroTotals "zero-totals" ["present" "missing"] "totals that are 0 in an aggregate";
     PspReference "psp-reference" ["uuid" "digits"] "form of a payment's pspReference";
@@ -86,6 +95,7 @@ switches! {
     WebhookUrl "webhook-url" ["loopback" "strict"] "which URLs are registered: on this machine alone, or by the documented rule";
     WebhookId "webhook-id" ["registration" "delivery"] "whose id the header Webhook-Id carries";
     WebhookHostPort "webhook-host-port" ["included" "absent"] "is a port that is not the scheme's own in the signed host?";
+    WebhookAuthorization "webhook-authorization" ["both" "authorization" "x-vipps"] "where the signature stands: Authorization, X-Vipps-Authorization, or the same in both";
     WebhookResign "webhook-resign" ["fresh" "same"] "does a retry have a date and a signature of its own?";
 }
 
@@ -95,12 +105,24 @@ impl Switch {
     }
 
     fn accepts(self, value: &str) -> bool {
+        let is_time = |ms: &str| {
+            let digits = !ms.is_empty() && ms.bytes().all(|b| b.is_ascii_digit());
+            digits && ms.parse().is_ok_and(|ms: u64| ms <= self.most_ms())
+        };
         self.values().iter().any(|allowed| match allowed.strip_suffix("MS") {
-            Some(prefix) => value
-                .strip_prefix(prefix)
-                .is_some_and(|ms| ms.len() <= 9 && !ms.is_empty() && ms.bytes().all(|b| b.is_ascii_digit())),
+            Some(prefix) => value.strip_prefix(prefix).is_some_and(is_time),
             None => *allowed == value,
         })
+    }
+
+    /// Of a value that ends in milliseconds.
+    fn most_ms(self) -> u64 {
+        match self {
+            Switch::Acting => LATEST_MS,
+            // Beyond the last year that a date can say.
+            Switch::DateHeader => 999_999_999_999_999,
+            _ => 999_999_999,
+        }
     }
 }
 
@@ -141,10 +163,37 @@ impl Switches {
         }
     }
 
+    /// The milliseconds in the value, behind such a word.
+    fn ms(&self, switch: Switch, word: &str) -> Option<i64> {
+        self.get(switch).split_once(word)?.1.parse().ok()
+    }
+
     /// How long adjusted totals stay invisible.
     pub fn lag_ms(&self) -> i64 {
-        let value = self.get(Switch::AdjustAggregate);
-        value.split_once("lagging:").and_then(|(_, ms)| ms.parse().ok()).unwrap_or(0)
+        self.ms(Switch::AdjustAggregate, "lagging:").unwrap_or(0)
+    }
+
+    /// The same for their events.
+    pub fn log_lag_ms(&self) -> i64 {
+        match self.get(Switch::EventLog) {
+            "with-totals" => self.lag_ms(),
+            _ => self.ms(Switch::EventLog, "lagging:").unwrap_or(0),
+        }
+    }
+
+    /// How long after it came a write is carried out, if not at once.
+    pub fn late_ms(&self) -> Option<i64> {
+        self.ms(Switch::Acting, "late:")
+    }
+
+    /// The `Date` of an answer that goes out now.
+    pub fn date(&self, now: i64) -> Option<String> {
+        let off = |word: &str| self.ms(Switch::DateHeader, word);
+        if self.is(Switch::DateHeader, "absent") {
+            return None;
+        }
+        let off = off("ahead:").or(off("behind:").map(|ms| -ms)).or(off("fixed:").map(|ms| ms - now));
+        Some(clock::http_date_off(now, off.unwrap_or(0)))
     }
 
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -165,6 +214,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_log_lags_with_the_totals_or_apart_from_them() {
+        let lags = |totals: &str, log: &str| {
+            let mut switches = Switches::default();
+            assert!(switches.set("adjust-aggregate", totals).and_then(|()| switches.set("event-log", log)).is_ok());
+            (switches.lag_ms(), switches.log_lag_ms())
+        };
+        assert_eq!(lags("updated", "with-totals"), (0, 0));
+        assert_eq!(lags("lagging:7", "with-totals"), (7, 7));
+        assert_eq!(lags("lagging:7", "at-once"), (7, 0));
+        assert_eq!(lags("updated", "lagging:9"), (0, 9));
+        assert_eq!(lags("lagging:7", "lagging:9"), (7, 9));
+    }
+
+    #[test]
+    fn dates_of_answers() {
+        let date = |value: &str| {
+            let mut switches = Switches::default();
+            switches.set("date-header", value).expect("a value");
+            switches.date(1_680_165_512_000)
+        };
+        let at = |text: &str| Some(text.to_owned());
+        assert_eq!(date("right"), at("Thu, 30 Mar 2023 08:38:32 GMT"));
+        assert_eq!(date("ahead:86400000"), at("Fri, 31 Mar 2023 08:38:32 GMT"));
+        assert_eq!(date("behind:86400000"), at("Wed, 29 Mar 2023 08:38:32 GMT"));
+        assert_eq!(date("fixed:2208988800000"), at("Sun, 01 Jan 2040 00:00:00 GMT"));
+        assert_eq!(date("fixed:0"), at("Thu, 01 Jan 1970 00:00:00 GMT"));
+        assert_eq!(date("behind:999999999999999"), at("Thu, 01 Jan 1970 00:00:00 GMT"));
+        assert_eq!(date("ahead:999999999999999"), at("Thu, 31 Dec 9998 23:59:59 GMT"));
+        assert_eq!(date("absent"), None);
+    }
+
+    #[test]
     fn values_are_checked() {
         let mut switches = Switches::default();
         assert!(switches.is(Switch::TokenNumbers, "strings"));
@@ -175,6 +256,11 @@ mod tests {
         assert!(switches.set("adjust-aggregate", "empty-lagging:300").is_ok());
         assert_eq!(switches.lag_ms(), 300);
         assert!(switches.set("adjust-aggregate", "lagging:").is_err());
+        assert!(switches.set("adjust-aggregate", "lagging:+1").is_err());
+        assert!(switches.set("adjust-aggregate", "lagging:1000000000").is_err());
+        assert!(switches.set("acting", "late:900000").is_ok());
+        assert_eq!(switches.late_ms(), Some(900_000));
+        assert!(switches.set("acting", "late:900001").is_err());
         assert!(switches.set("adjust-aggregate", "lagging:MS").is_err());
         assert!(switches.set("no-such", "x").is_err());
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hyper::HeaderMap;
 use serde_json::Value;
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Request {
     pub method: String,
     pub path: String,

@@ -14,7 +14,7 @@ mod webhooks;
 use serde_json::{Value, json};
 
 use crate::contract;
-use crate::ledger::Refusal;
+use crate::ledger::{Refusal, State};
 use crate::passenger::{BadCard, Rule, Whom};
 use crate::recording::is_replayed;
 use crate::request_log;
@@ -117,6 +117,7 @@ fn answer(sim: &mut Sim, request: &Request) -> Done {
         ("GET", ["switches"]) => Ok(switches::show(sim)),
         ("POST", ["switches"]) => switches::change(sim, &Input::read(body)?),
         ("GET", ["presets"]) => Ok(switches::presets()),
+        ("GET", ["late"]) => Ok(sim.late.list()),
         ("GET", ["faults"]) => Ok(sim.faults.list()),
         ("GET", ["faults", "unfired"]) => Ok(sim.faults.unfired()),
         ("GET", ["faults", id]) => faults::one(sim, id),
@@ -167,8 +168,8 @@ fn check_in(sim: &mut Sim, input: &Input) -> Done {
     Ok(json!({"customerToken": sim.passengers.check_in(phone)}))
 }
 
-/// Approve and decline are the passenger's; capture, cancel and refund those of the merchant's portal, which
-/// leaves no idempotency key in the events; release and fail-captures those of the customer's bank.
+/// Approve and decline are the passenger's; capture, cancel and refund those of the merchant's portal, whose events have
+/// no idempotency key, or one of the portal's own; release and fail-captures those of the customer's bank.
 fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
     if !["approve", "decline", "capture", "cancel", "refund", "release", "fail-captures"].contains(&wish) {
         return Err(Refused(404, format!("nothing called \"{}\" can be done to a payment", brief(wish))));
@@ -178,9 +179,13 @@ fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
         "approve" => &["takes_ms", "fails"],
         "decline" | "release" => &[],
         "fail-captures" => &["times"],
-        _ => &["amount"],
+        _ => &["amount", "idempotency_key"],
     })?;
     let amount = input.positive("amount")?;
+    let key = input.text("idempotency_key")?.map(str::to_owned);
+    if key.as_ref().is_some_and(|key| !(1..=50).contains(&key.chars().count())) {
+        return Err(Refused::bad("field \"idempotency_key\": must have 1 to 50 characters"));
+    }
     let times = input.positive_or_zero("times")?.unwrap_or(1);
     let takes_ms = input.positive_or_zero("takes_ms")?.unwrap_or(0);
     let fails = input.text("fails")?.map(|name| BadCard::named(name).ok_or_else(not_a_failure)).transpose()?;
@@ -197,15 +202,14 @@ fn payment(sim: &mut Sim, reference: &str, wish: &str, body: &[u8]) -> Done {
             payment.failing_captures = times;
             Ok(())
         }
-        "capture" => payment.capture(needed()?, None, now, 6170, true),
-        "refund" => payment.refund(needed()?, None, now, true),
+        "capture" => payment.capture(needed()?, key, now, 6170, true),
+        "refund" => payment.refund(needed()?, key, now, true),
         _ => {
-            let money = payment.money();
-            let left = money.authorized - money.captured - money.cancelled;
+            let left = if payment.state == State::Created { payment.amount } else { payment.remaining() };
             if amount.is_some_and(|amount| amount != left) {
                 return Err(Refused::bad(format!("field \"amount\": a cancel releases all that is left, {left}")));
             }
-            payment.cancel(false, None, now, 6050)
+            payment.cancel(false, key, now, 6050)
         }
     };
     match done {

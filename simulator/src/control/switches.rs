@@ -41,7 +41,23 @@ pub fn presets() -> Value {
 pub fn help() -> String {
     let mut out = String::new();
     for switch in Switch::ALL {
-        out += &format!("  {:<30} {}\n{:34}{}\n", switch.name(), switch.values().join(" | "), "", switch.about());
+        out += &format!("  {:<30} {}\n", switch.name(), switch.values().join(" | "));
+        for line in lines(switch.about(), 86) {
+            out += &format!("{:34}{line}\n", "");
+        }
     }
     out
+}
+
+/// Broken between words.
+fn lines(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + 1 + word.len() <= width => *line += &format!(" {word}"),
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
 }

@@ -90,8 +90,11 @@ fn cancel(
     Ok(payment.cancel(only, call.key(), call.now, switches.number(Switch::RepeatCancel)))
 }
 
-/// These ask for a later attempt with the same key, so they do not stay for it; 6250 does by a switch.
+/// These ask for a later attempt with the same key, so they do not stay for it; 6250 does by a switch, all by another.
 pub fn may_be_retried(switches: &Switches, answer: &Answer) -> bool {
+    if switches.is(Switch::StickyErrors, "every") {
+        return false;
+    }
     let has = |code: &[u8]| answer.status >= 400 && answer.body.windows(code.len()).any(|window| window == code);
     let always = has(br#""reason":"6160""#) || has(br#""reason":"6260""#) || has(br#""reason":"6280""#);
     always || has(br#""reason":"6250""#) && switches.is(Switch::StickyBusy, "off")

@@ -27,8 +27,15 @@ pub fn payment(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     if let Some(url) = &payment.redirect_url {
         put("redirectUrl", Value::from(url.clone()));
     }
-    if let Some(metadata) = &payment.metadata {
-        put("metadata", Value::Object(metadata.clone()));
+    if let Some(metadata) = payment.metadata.as_ref().filter(|_| !sim.switches.is(Switch::Metadata, "missing")) {
+        put(
+            "metadata",
+            match sim.switches.get(Switch::Metadata) {
+                "null" => Value::Null,
+                "empty" => json!({}),
+                _ => Value::Object(metadata.clone()),
+            },
+        );
     }
     if let Some(until) = capture_guaranteed_until(payment, &sim.switches) {
         put("captureGuaranteedUntil", Value::from(until));
@@ -65,7 +72,7 @@ pub fn sub(payment: &Payment) -> Option<String> {
 
 pub fn events(sim: &mut Sim, call: &Call) -> Result<Answer, Answer> {
     let payment = sim.ledger.get(&call.msn, &call.reference).ok_or_else(|| call.unknown_reference())?;
-    let seen_until = call.now - sim.switches.lag_ms();
+    let seen_until = call.now - sim.switches.log_lag_ms();
     let list: Vec<Value> = (payment.events.iter().enumerate())
         .filter(|(_, event)| !event.name.is_adjustment() || event.at <= seen_until)
         .map(|(index, event)| event_entry(payment, event, index, &sim.switches))
@@ -90,10 +97,15 @@ pub fn event_entry(payment: &Payment, event: &Event, index: usize, switches: &Sw
         "timestamp": clock::rfc3339(event.at, style),
         "success": event.success,
     });
-    let is_cancel = matches!(event.name, EventName::Cancelled | EventName::Terminated);
-    let key = event.key.as_ref().filter(|_| !is_cancel || switches.is(Switch::CancelledEventKey, "present"));
-    if let Some(key) = key {
-        body["idempotencyKey"] = Value::from(key.clone());
+    let told = match event.name {
+        EventName::Cancelled | EventName::Terminated => switches.get(Switch::CancelledEventKey),
+        EventName::Captured | EventName::Refunded => switches.get(Switch::AdjustEventKey),
+        _ => "present",
+    };
+    match (&event.key, told) {
+        (_, "null") => body["idempotencyKey"] = Value::Null,
+        (Some(key), "present") => body["idempotencyKey"] = Value::from(key.clone()),
+        _ => {}
     }
     body
 }

@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::dice::{self, Draw};
 use super::fields::{BadRule, Fields, bad};
+use crate::foreign::Page;
+use crate::late::LATEST_MS;
+use crate::route::Operation;
 use crate::socket::{Place, Then};
 use crate::tls::Flaw;
 use crate::wire::brief;
@@ -31,6 +34,10 @@ pub enum Action {
     AnswerLate(Wait),
     /// Late in acting and therefore late in answering.
     ActLate(Wait),
+    /// Taken at once and carried out later, on the simulator's clock.
+    Late { wait: Wait, heard: Heard },
+    /// Acts; the answer is dated wrongly.
+    Dated(WrongDate),
     /// Reaches the servers twice.
     Duplicate { second_answers: bool },
     /// The token that it carries is not valid any more.
@@ -42,6 +49,30 @@ pub enum Instead {
     Fixed(FixedAnswer),
     /// 200 with a body that is not what its type says.
     Garbage(String),
+    /// The page of something else.
+    Foreign {
+        status: u16,
+        page: Page,
+    },
+}
+
+/// What the client hears of a request that is carried out late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// The answer when it is there, if the client still waits.
+    Late,
+    /// At once a reset, a clean end, or that a gateway waits no longer.
+    Reset,
+    Close,
+    GatewayTimeout,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WrongDate {
+    /// A header value, whatever it says.
+    Said(String),
+    /// So many milliseconds from the right one.
+    Off(i64),
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +83,7 @@ pub struct FixedAnswer {
     pub headers: Vec<(String, String)>,
 }
 
-/// In real milliseconds.
+/// In real milliseconds, or in the simulator's where an action says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
     pub ms: u64,
@@ -115,6 +146,8 @@ const ACTIONS: &Names = &[
     ("truncate_after", &[]),
     ("garbage_before", &["content_type"]),
     ("garbage_after", &["content_type"]),
+    ("foreign_before", &["status", "page"]),
+    ("foreign_after", &["status", "page"]),
     ("garble", &["bytes"]),
     ("wrong_content_type", &["content_type"]),
     ("slow_after", &["ms"]),
@@ -122,6 +155,8 @@ const ACTIONS: &Names = &[
     ("duplicate", &["answer"]),
     ("delay", &["ms", "jitter_ms"]),
     ("delay_after", &["ms", "jitter_ms"]),
+    ("late", &["ms", "jitter_ms", "answer"]),
+    ("wrong_date", &["date", "offset_ms"]),
     ("status", &["status", "body", "content_type", "headers", "act"]),
     ("revoke_token", &[]),
 ];
@@ -150,9 +185,14 @@ impl Action {
     pub fn parse(name: &str, fields: &Fields, common: &[&str]) -> Result<(&'static str, Action), BadRule> {
         let name = known(ACTIONS, name, fields, common)?;
         let ms = fields.number("ms", 0, DAY_MS)?;
-        let wait = || -> Result<Wait, BadRule> {
-            let jitter_ms = fields.number("jitter_ms", 0, DAY_MS)?.unwrap_or(0);
-            Ok(Wait { ms: fields.needed_number("ms", 0, DAY_MS)?, jitter_ms })
+        let wait = |most| -> Result<Wait, BadRule> {
+            let jitter_ms = fields.number("jitter_ms", 0, most)?.unwrap_or(0);
+            Ok(Wait { ms: fields.needed_number("ms", 0, most)?, jitter_ms })
+        };
+        let foreign = |acts| -> Result<Action, BadRule> {
+            let status = fields.number("status", 400, 499)?.unwrap_or(403) as u16;
+            let page = Page::named(fields.choice("page", &Page::NAMES)?);
+            Ok(Action::Instead { acts, answer: Instead::Foreign { status, page } })
         };
         let content_type = fields.header_value("content_type")?;
         let silence = |acts, then| Action::Silence { acts, then };
@@ -183,8 +223,12 @@ impl Action {
             "duplicate" => {
                 Action::Duplicate { second_answers: fields.choice("answer", &["first", "second"])? == "second" }
             }
-            "delay" => Action::ActLate(wait()?),
-            "delay_after" => Action::AnswerLate(wait()?),
+            "delay" => Action::ActLate(wait(DAY_MS)?),
+            "delay_after" => Action::AnswerLate(wait(DAY_MS)?),
+            "late" => Action::Late { wait: wait(LATEST_MS)?, heard: Heard::read(fields)? },
+            "wrong_date" => Action::Dated(WrongDate::read(fields)?),
+            "foreign_before" => foreign(false)?,
+            "foreign_after" => foreign(true)?,
             "status" => Action::Instead {
                 acts: fields.flag("act")?,
                 answer: Instead::Fixed(FixedAnswer {
@@ -199,13 +243,48 @@ impl Action {
         Ok((name, action))
     }
 
+    /// Does it concern this operation? Some actions are for some requests only, also in a rule for any.
+    pub fn concerns(&self, operation: Operation) -> bool {
+        match self {
+            Action::RevokeToken => operation.carries_token(),
+            Action::Late { .. } => operation.is_write(),
+            _ => true,
+        }
+    }
+
     /// With its chance parts drawn.
     pub fn drawn(&self, seed: u64, seen: u64) -> Action {
         match self {
             Action::ActLate(wait) => Action::ActLate(wait.drawn(seed, seen)),
             Action::AnswerLate(wait) => Action::AnswerLate(wait.drawn(seed, seen)),
+            Action::Late { wait, heard } => {
+                let drawn = wait.drawn(seed, seen);
+                Action::Late { wait: Wait { ms: drawn.ms.min(LATEST_MS), ..drawn }, heard: *heard }
+            }
             Action::Garble { bytes, .. } => Action::Garble { bytes: *bytes, seed, seen },
             other => other.clone(),
+        }
+    }
+}
+
+impl Heard {
+    fn read(fields: &Fields) -> Result<Heard, BadRule> {
+        Ok(match fields.choice("answer", &["late", "reset", "close", "504"])? {
+            "reset" => Heard::Reset,
+            "close" => Heard::Close,
+            "504" => Heard::GatewayTimeout,
+            _ => Heard::Late,
+        })
+    }
+}
+
+impl WrongDate {
+    fn read(fields: &Fields) -> Result<WrongDate, BadRule> {
+        match (fields.header_value("date")?, fields.signed("offset_ms")?) {
+            (Some(date), None) => Ok(WrongDate::Said(date)),
+            (None, Some(ms)) => Ok(WrongDate::Off(ms)),
+            (None, None) => bad("date", "is missing, and so is \"offset_ms\""),
+            (Some(_), Some(_)) => bad("date", "give either date or offset_ms, not both"),
         }
     }
 }

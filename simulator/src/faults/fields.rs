@@ -57,6 +57,15 @@ impl Fields<'_> {
         }
     }
 
+    /// An integer that may be below zero.
+    pub fn signed(&self, field: &str) -> Result<Option<i64>, BadRule> {
+        match self.get(field).map(Value::as_i64) {
+            None => Ok(None),
+            Some(Some(n)) => Ok(Some(n)),
+            Some(None) => bad(field, "must be an integer"),
+        }
+    }
+
     pub fn needed_number(&self, field: &str, min: u64, max: u64) -> Result<u64, BadRule> {
         self.number(field, min, max)?.map_or_else(|| bad(field, "is missing"), Ok)
     }

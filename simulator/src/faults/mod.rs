@@ -8,7 +8,7 @@ mod rule;
 
 use serde_json::Value;
 
-pub use action::{Action, ConnectionAction, FixedAnswer, Instead, garble};
+pub use action::{Action, ConnectionAction, FixedAnswer, Heard, Instead, WrongDate, garble};
 pub use rule::NewRule;
 
 use crate::route::Operation;
@@ -88,7 +88,7 @@ impl Faults {
             let its_stage = if *action == Action::Refuse && !needs_body { Stage::Head } else { Stage::Whole };
             let fits = wanted.is_none_or(|wanted| wanted == operation)
                 && whose.as_deref().is_none_or(|whose| reference == Some(whose))
-                && (*action != Action::RevokeToken || operation.carries_token());
+                && action.concerns(operation);
             if its_stage != stage || !fits {
                 continue;
             }

@@ -54,8 +54,12 @@ impl NewRule {
             (name, Target::Connection(action))
         } else {
             let (name, action) = Action::parse(action, &fields, &[COMMON.as_slice(), &["reference"]].concat())?;
-            if action == Action::RevokeToken && wanted.is_some_and(|wanted| !wanted.carries_token()) {
-                return bad("operation", format!("a request for {operation} carries no token"));
+            if wanted.is_some_and(|wanted| !action.concerns(wanted)) {
+                let reason = match action {
+                    Action::RevokeToken => format!("a request for {operation} carries no token"),
+                    _ => "what is late is a create, capture, cancel or refund".to_owned(),
+                };
+                return bad("operation", reason);
             }
             let reference = fields.text("reference")?.map(str::to_owned);
             (name, Target::Request { operation: wanted, reference, action })

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::client::conn::http1;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
+use hyper::header::{CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -29,6 +29,8 @@ pub struct Parcel {
     pub token: u64,
     pub target: Target,
     pub signature: Signature,
+    /// The headers that carry it.
+    pub authorization: &'static [&'static str],
     pub webhook_id: String,
     pub body: Bytes,
 }
@@ -101,15 +103,16 @@ where
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // Ends with the sender.
     tokio::spawn(connection);
-    let request = hyper::Request::post(&parcel.target.path_and_query)
+    let mut request = hyper::Request::post(&parcel.target.path_and_query)
         .header(HOST, parcel.target.host_and_port())
         .header(CONTENT_TYPE, "application/json")
         .header("x-ms-date", parcel.signature.date)
         .header("x-ms-content-sha256", parcel.signature.content)
-        .header(AUTHORIZATION, parcel.signature.authorization)
-        .header("Webhook-Id", parcel.webhook_id)
-        .body(Full::new(parcel.body))
-        .map_err(|e| format!("cannot be sent: {e}"))?;
+        .header("Webhook-Id", parcel.webhook_id);
+    for name in parcel.authorization {
+        request = request.header(*name, &parcel.signature.authorization);
+    }
+    let request = request.body(Full::new(parcel.body)).map_err(|e| format!("cannot be sent: {e}"))?;
     let answer = sender.send_request(request).await.map_err(broken)?;
     let status = answer.status().as_u16();
     let _ = time::timeout(FAREWELL_TIME, drain(answer.into_body())).await;
@@ -152,6 +155,7 @@ mod tests {
             token: 1,
             target: target.expect("a target"),
             signature: signature::sign("secret", "date", "host", "/", b"{}"),
+            authorization: &[],
             webhook_id: "id".to_owned(),
             body: Bytes::from_static(b"{}"),
         };

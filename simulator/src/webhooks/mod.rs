@@ -164,6 +164,12 @@ impl Webhooks {
                 token,
                 target: target.clone(),
                 signature,
+                // Seen beside each other in deliveries, for receivers behind proxies that take the first one away.
+                authorization: match switches.get(Switch::WebhookAuthorization) {
+                    "authorization" => &["Authorization"],
+                    "x-vipps" => &["X-Vipps-Authorization"],
+                    _ => &["Authorization", "X-Vipps-Authorization"],
+                },
                 webhook_id: match switches.get(Switch::WebhookId) {
                     "delivery" => delivery.id.clone(),
                     _ => registration.id.clone(),

@@ -24,10 +24,11 @@ fn a_preset_sets_every_switch_and_single_ones_win_over_it() {
     assert_eq!(bench.sim("GET", "switches", Value::Null)["token-numbers"], "numbers");
     let list = bench.sim("GET", "presets", Value::Null);
     let names: Vec<&str> = list.as_array().expect("a list").iter().filter_map(|p| p["name"].as_str()).collect();
-    assert_eq!(names, ["default", "other", "lagging", "terse", "strict", "lenient"]);
+    assert_eq!(names, ["default", "other", "lagging", "terse", "strict", "lenient", "late", "hostile"]);
 }
 
-/// A client that gives everything which any source asks for rides under each preset.
+/// A client that gives everything which any source asks for rides under each preset; those that act late have a test of
+/// their own.
 #[test]
 fn a_careful_ride_ends_well_under_every_preset() {
     for name in ["default", "other", "lagging", "terse", "strict", "lenient"] {

@@ -377,3 +377,26 @@ fn nothing_leaves_this_machine() {
         assert_eq!(delivery["attempts"][0]["error"], "nothing is sent beyond this machine");
     }
 }
+
+#[test]
+fn where_the_signature_of_a_delivery_stands() {
+    for (value, [plain, beside]) in [("both", [1, 1]), ("authorization", [1, 0]), ("x-vipps", [0, 1])] {
+        let bench = Bench::with(&["--switch", &format!("webhook-authorization={value}")]);
+        let receiver = Receiver::new();
+        let (_, secret) = register(&bench, &receiver.url(), &ALL);
+        bench.create("ride-0001").send();
+        let mut delivered = receiver.wait(1).remove(0);
+        let count = |name: &str| delivered.headers.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).count();
+        assert_eq!([count("authorization"), count("x-vipps-authorization")], [plain, beside], "{value}");
+        if value == "both" {
+            assert_eq!(delivered.header("authorization"), delivered.header("x-vipps-authorization"));
+        }
+        // As behind a proxy that takes the first one away: what stands in the other is good.
+        if beside == 1 {
+            let other = delivered.header("x-vipps-authorization").to_owned();
+            delivered.headers.retain(|(key, _)| !key.eq_ignore_ascii_case("authorization"));
+            delivered.headers.push(("Authorization".to_owned(), other));
+        }
+        assert!(delivered.is_signed_for(&secret, &receiver.host()), "{value}");
+    }
+}
