@@ -179,8 +179,9 @@ class Simulator:
             raise ControlError(f"{method} {path}", status, value.get("error", value))
         return value
 
-    def _act(self, reference, what, amount=None):
-        return self.ask("POST", f"payments/{reference}/{what}", None if amount is None else {"amount": amount})
+    def _act(self, reference, what, amount=None, key=None):
+        body = {"amount": amount, "idempotency_key": key}
+        return self.ask("POST", f"payments/{reference}/{what}", {k: v for k, v in body.items() if v is not None} or None)
 
     def ledger(self, reference=None):
         """All payments, or one of them; None if the servers do not know it."""
@@ -222,15 +223,18 @@ class Simulator:
         """The passenger declines now."""
         return self._act(reference, "decline")
 
-    def portal_capture(self, reference, amount):
-        """Somebody captures in the merchant's portal."""
-        return self._act(reference, "capture", amount)
+    def portal_capture(self, reference, amount, key=None):
+        """Somebody captures in the merchant's portal, with its events and webhooks; they have a key of the portal's own
+        where one is given. Amounts in minor units."""
+        return self._act(reference, "capture", amount, key)
 
-    def portal_refund(self, reference, amount):
-        return self._act(reference, "refund", amount)
+    def portal_refund(self, reference, amount, key=None):
+        """Somebody refunds in the portal, likewise."""
+        return self._act(reference, "refund", amount, key)
 
-    def portal_cancel(self, reference):
-        return self._act(reference, "cancel")
+    def portal_cancel(self, reference, key=None):
+        """Somebody cancels in the portal: all that is not captured, or the request before it is approved."""
+        return self._act(reference, "cancel", key=key)
 
     def now(self):
         """The simulator's time, in milliseconds since 1970."""
@@ -259,6 +263,10 @@ class Simulator:
     def faults(self, *rules):
         """More fault rules, as the simulator's README has them; their ids."""
         return self.ask("POST", "faults", list(rules))["ids"]
+
+    def late(self):
+        """What the servers have taken and not yet carried out, the next one first."""
+        return self.ask("GET", "late")
 
     def fired(self):
         """How often each fault rule has fired, by id."""

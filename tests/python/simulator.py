@@ -183,6 +183,37 @@ class Steering(unittest.TestCase):
         sim.revoke_tokens()
         self.assertEqual(servers.create("ride-0002")[0], 401)
 
+    def test_the_portal(self):
+        sim, servers = self.simulator, self.servers
+        for reference in ("ride-0001", "ride-0002"):
+            servers.create(reference)
+        sim.approve("ride-0001")
+        sim.portal_capture("ride-0001", 20000, key="portal-1")
+        sim.portal_refund("ride-0001", 500, key="portal-2")
+        sim.portal_cancel("ride-0001")
+        events = call(sim, "GET", "/epayment/v1/payments/ride-0001/events", **servers.bearer)[1]
+        self.assertEqual([(e["name"], e.get("idempotencyKey")) for e in events[2:]],
+                         [("CAPTURED", "portal-1"), ("REFUNDED", "portal-2"), ("CANCELLED", None)])
+        sim.portal_cancel("ride-0002")
+        self.assertEqual(servers.state("ride-0002"), "TERMINATED")
+        with self.assertRaisesRegex(ControlError, "409.*6050"):
+            sim.portal_cancel("ride-0002")
+
+    def test_late(self):
+        sim, servers = self.simulator, self.servers
+        sim.freeze()
+        servers.create("ride-0001")
+        sim.approve("ride-0001")
+        sim.faults({"operation": "capture", "action": "late", "ms": 600_000, "answer": "504"})
+        part = {"modificationAmount": {"value": 500, "currency": "NOK"}}
+        sim.switches({"while-running": "409-plain"})
+        self.assertEqual([servers.post("capture", "ride-0001", part)[0] for _ in range(2)], [504, 409])
+        self.assertEqual([(one["operation"], one["due_at"] - sim.now()) for one in sim.late()], [("capture", 600_000)])
+        sim.check("ride-0001", captured=0)
+        sim.advance(600_000)
+        sim.check("ride-0001", captured=500, captured_exactly_once=True)
+        self.assertEqual(sim.late(), [])
+
     def test_webhooks(self):
         path, wanted = "/webhooks/v1/webhooks", {"url": "http://127.0.0.1:9/hook", "events": ["epayments.payment.created.v1"]}
         self.assertEqual(call(self.simulator, "POST", path, wanted, **self.servers.bearer)[0], 201)
