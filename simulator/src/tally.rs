@@ -42,9 +42,7 @@ impl Tallies {
         tally.requests += 1;
         tally.reused_keys += u64::from(reused);
         tally.captures_after_cancel += u64::from(operation == Operation::Capture && tally.cancelled);
-        let changes =
-            matches!(operation, Operation::Create | Operation::Capture | Operation::Cancel | Operation::Refund);
-        tally.unkeyed += u64::from(changes && key.is_none());
+        tally.unkeyed += u64::from(operation.is_write() && key.is_none());
     }
 
     /// A request whose body never came, because a fault refused its head, proves nothing.

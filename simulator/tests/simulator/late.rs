@@ -207,20 +207,42 @@ fn a_repeat_acts_first_where_the_servers_let_it() {
 
 #[test]
 fn a_repeat_waits_until_the_first_is_done() {
-    let bench = ride(&["while-running=wait"]);
-    bench.fault(json!({"operation": "capture", "action": "late", "ms": 60_000, "times": 0}));
-    let mut first = taken(&bench, &bench.capture("ride-0001", 500, "c"));
-    let mut again = bench.capture("ride-0001", 500, "c").open();
-    until(&bench, "it is there", |bench| bench.sim("GET", "requests", Value::Null)[4]["operation"] == "capture");
-    bench.advance(59_999);
-    again.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
-    assert!(again.read(&mut [0]).is_err(), "nothing is said before");
-    again.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
-    bench.advance(1);
-    let (first, again) = (read_reply(&mut first).expect("an answer"), read_reply(&mut again).expect("an answer"));
-    assert_eq!((first.status, again.status, &first.body), (200, 200, &again.body));
-    let entry = bench.ledger("ride-0001");
-    assert_eq!((&entry["captured"], late(&bench).len()), (&json!(1500), 0));
+    // The repeat meets the rule too, or does not.
+    for times in [0, 1] {
+        let bench = ride(&["while-running=wait"]);
+        bench.fault(json!({"operation": "capture", "action": "late", "ms": 60_000, "times": times}));
+        let mut first = taken(&bench, &bench.capture("ride-0001", 500, "c"));
+        let mut again = bench.capture("ride-0001", 500, "c").open();
+        until(&bench, "it is there", |bench| bench.sim("GET", "requests", Value::Null)[4]["operation"] == "capture");
+        bench.advance(59_999);
+        again.set_read_timeout(Some(Duration::from_millis(100))).expect("a time-out");
+        assert!(again.read(&mut [0]).is_err(), "nothing is said before");
+        assert_eq!(late(&bench).len(), 1, "and it is not late itself");
+        again.set_read_timeout(Some(Duration::from_secs(30))).expect("a time-out");
+        bench.advance(1);
+        let (first, again) = (read_reply(&mut first).expect("an answer"), read_reply(&mut again).expect("an answer"));
+        assert_eq!((first.status, again.status, &first.body), (200, 200, &again.body));
+        let entry = bench.ledger("ride-0001");
+        assert_eq!((&entry["captured"], late(&bench).len()), (&json!(1500), 0));
+    }
+}
+
+/// Both are delayed on their way, in real time; the first one is not refused, nor does it wait, because of the second.
+#[test]
+fn the_first_of_two_is_not_held_up_by_its_repeat() {
+    for value in ["409-plain", "wait"] {
+        let bench = ride(&[&format!("while-running={value}")]);
+        bench.fault(json!({"operation": "capture", "action": "delay", "ms": 300, "times": 2}));
+        let call = bench.capture("ride-0001", 500, "c");
+        let first = call.open();
+        until(&bench, "it is there", |bench| bench.sim("GET", "requests", Value::Null)[3]["operation"] == "capture");
+        // So that its time is over before that of the second.
+        thread::sleep(Duration::from_millis(20));
+        let mut both = [first, call.open()];
+        let statuses = both.each_mut().map(|stream| read_reply(stream).expect("an answer").status);
+        assert_eq!(statuses, [200, 200], "{value}");
+        assert_eq!(bench.ledger("ride-0001")["captured"], 1500, "{value}");
+    }
 }
 
 #[test]
