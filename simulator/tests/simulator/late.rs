@@ -366,6 +366,10 @@ fn a_recording_has_it_where_it_was_done() {
     assert!(call(bench.on("GET", "ride-0001", "")).is_ok_and(|reply| reply.status == 404));
     bench.advance(6_000);
     assert!(call(bench.on("GET", "ride-0001", "")).is_ok_and(|reply| reply.status == 200));
+    // What another state takes away was never done.
+    bench.sim("POST", "snapshots/now", Value::Null);
+    assert!(call(bench.create("ride-0002")).is_err());
+    bench.sim("POST", "snapshots/now/restore", Value::Null);
     let reply = bench.try_sim("DELETE", "recording", &Value::Null);
     let lines: Vec<Value> = reply.text().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let line = |nth: usize| (lines[nth]["at"].clone(), lines[nth]["answer"]["status"].clone());
@@ -373,6 +377,8 @@ fn a_recording_has_it_where_it_was_done() {
         [line(2), line(3), line(4)],
         [(json!(0), json!(404)), (json!(5_000), json!(201)), (json!(6_000), json!(200))]
     );
+    let undone: Vec<&Value> = lines.iter().filter(|line| line["body"]["reference"] == "ride-0002").collect();
+    assert_eq!(undone.iter().map(|line| &line["answer"]).collect::<Vec<_>>(), [&Value::Null]);
     let folder = vp_simulator::temp::TempDir::new().expect("a directory");
     let path = folder.path().join("late.jsonl");
     std::fs::write(&path, reply.text()).expect("written");
