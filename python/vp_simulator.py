@@ -20,6 +20,7 @@ import os
 import select
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -235,6 +236,31 @@ class Simulator:
     def portal_cancel(self, reference, key=None):
         """Somebody cancels in the portal: all that is not captured, or the request before it is approved."""
         return self._act(reference, "cancel", key=key)
+
+    def under_way(self):
+        """How many connections to the servers are open, and requests that a fault delays: what may still act. Nothing of a
+        client that has ended is missed, for this is asked after all that it has sent. Connections of clients that live count
+        too."""
+        address = self.url.rpartition("/")[2]
+        if self.ca_file:
+            context = ssl.create_default_context(cafile=self.ca_file)
+            wire = http.client.HTTPSConnection(address, timeout=ANSWER_LIMIT_S, context=context)
+        else:
+            wire = http.client.HTTPConnection(address, timeout=ANSWER_LIMIT_S)
+        try:
+            wire.request("GET", "/_sim/under-way")
+            return json.loads(wire.getresponse().read())["under_way"]
+        finally:
+            wire.close()
+
+    def wait_until_quiet(self, limit_s=ANSWER_LIMIT_S):
+        """Waits until nothing is under way; TimeoutError after so many seconds. For when clients have ended: a clock that is
+        moved before then makes what they sent last act later than it did."""
+        deadline = time.monotonic() + limit_s
+        while self.under_way():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"something is still under way after {limit_s} s")
+            time.sleep(0.001)
 
     def now(self):
         """The simulator's time, in milliseconds since 1970."""

@@ -15,6 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::{task, time};
@@ -116,6 +117,9 @@ async fn respond(connection: Connection, request: hyper::Request<Incoming>) -> R
     if is_control && request.method == "GET" && request.path == "/_sim/events" {
         return Ok(connection.events());
     }
+    if is_control && request.method == "GET" && request.path == "/_sim/under-way" {
+        return Ok(connection.response(connection.under_way()));
+    }
     if is_control {
         let shared = &connection.shared;
         if let Some(work) = shared.look(|sim| control::long(sim, &request)) {
@@ -195,6 +199,12 @@ impl Connection {
             Some(body) => self.response(events::head()).map(|_| body.boxed_unsync()),
             None => self.response(events::no_seat()),
         }
+    }
+
+    /// What else than this connection.
+    fn under_way(&self) -> Answer {
+        let own = usize::from(self.door == Door::Api);
+        Answer::json(200, &json!({"under_way": self.shared.under_way() - own}))
     }
 
     fn too_large(&self, method: &str, path: &str, headers: hyper::HeaderMap) -> Reply {

@@ -1,6 +1,6 @@
 //! What time brings about happens when it is due, whether or not a request comes to look.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -18,6 +18,8 @@ pub struct Shared {
     /// Counts the changes.
     changed: watch::Sender<u64>,
     pub seats: Seats,
+    /// Connections to the servers, and requests that a fault delays: whatever of a client that is gone may still act.
+    under_way: AtomicUsize,
     /// How many TCP connections there have been.
     pub connections: AtomicU64,
 }
@@ -28,6 +30,7 @@ impl Shared {
             sim: Mutex::new(sim),
             changed: watch::Sender::new(1),
             seats: Seats::default(),
+            under_way: AtomicUsize::new(0),
             connections: AtomicU64::new(0),
         }
     }
@@ -57,9 +60,29 @@ impl Shared {
         self.changed.send_modify(|count| *count += 1);
     }
 
+    pub fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
     /// Wakes after each change, whoever made it.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
+    }
+}
+
+/// Counts as under way for as long as it lives.
+pub struct UnderWay(Arc<Shared>);
+
+impl UnderWay {
+    pub fn begin(shared: &Arc<Shared>) -> UnderWay {
+        shared.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(shared))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::time;
 
 use crate::connection::{Connection, serve};
 use crate::gate::Gate;
-use crate::pulse::{self, Shared};
+use crate::pulse::{self, Shared, UnderWay};
 use crate::recording::Recording;
 use crate::settings::Settings;
 use crate::sim::Sim;
@@ -138,7 +138,10 @@ async fn accept(listener: TcpListener, gate: Option<Arc<Gate>>, shared: Arc<Shar
         let (io, reset) = Socket::new(stream);
         let number = shared.connections.fetch_add(1, Ordering::Relaxed) + 1;
         let (gate, shared) = (gate.clone(), Arc::clone(&shared));
+        // From here, not from its first turn: whoever connects later must find it counted.
+        let under_way = gate.is_some().then(|| UnderWay::begin(&shared));
         tokio::spawn(async move {
+            let _under_way = under_way;
             let (ending, endings) = mpsc::unbounded_channel();
             let door = if gate.is_some() { Door::Api } else { Door::Control };
             let connection = Connection { door, number, shared, ending, meter: Meter::default() };

@@ -214,6 +214,23 @@ class Steering(unittest.TestCase):
         sim.check("ride-0001", captured=500, captured_exactly_once=True)
         self.assertEqual(sim.late(), [])
 
+    def test_what_is_under_way(self):
+        for arguments in [], ["--tls"]:
+            with Simulator(*arguments) as simulator:
+                self.assertEqual(simulator.under_way(), 0)
+        with Simulator("--passenger", "approve") as simulator:
+            servers = Servers(simulator)
+            simulator.faults({"operation": "create", "action": "delay", "ms": 200})
+            wire = http.client.HTTPConnection(simulator.url.rpartition("/")[2])
+            wire.request("POST", "/epayment/v1/payments", json.dumps({
+                "amount": {"value": 24900, "currency": "NOK"}, "paymentMethod": {"type": "WALLET"},
+                "reference": "ride-0001", "customer": {"phoneNumber": "4791234567"}, "userFlow": "PUSH_MESSAGE",
+            }), {**KEYS, **servers.bearer, "Content-Type": "application/json", "Idempotency-Key": "key-0001"})
+            wire.close()
+            self.assertRaises(TimeoutError, simulator.wait_until_quiet, 0)
+            simulator.wait_until_quiet()
+            self.assertEqual(simulator.ledger("ride-0001")["state"], "AUTHORIZED")
+
     def test_webhooks(self):
         path, wanted = "/webhooks/v1/webhooks", {"url": "http://127.0.0.1:9/hook", "events": ["epayments.payment.created.v1"]}
         self.assertEqual(call(self.simulator, "POST", path, wanted, **self.servers.bearer)[0], 201)

@@ -136,6 +136,52 @@ fn a_late_server_acts_although_the_client_has_gone() {
     panic!("it never acted");
 }
 
+/// What is under way at the servers, asked on their own port and on the other.
+fn under_way(bench: &Bench) -> [u64; 2] {
+    let own = bench.bare("GET", "/_sim/under-way").send().json();
+    [own, bench.sim("GET", "under-way", Value::Null)].map(|answer| answer["under_way"].as_u64().expect("a number"))
+}
+
+fn until_quiet(bench: &Bench) {
+    for _ in 0..2_000 {
+        if under_way(bench)[0] == 0 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    panic!("{:?} are under way for ever", under_way(bench));
+}
+
+#[test]
+fn what_a_client_leaves_under_way() {
+    let bench = Bench::new();
+    bench.approved("ride-0001");
+    until_quiet(&bench);
+    // Half a request: its client may go on.
+    let mut half = TcpStream::connect(bench.simulator.url.split_once("//").expect("a URL").1).expect("connects");
+    half.write_all(b"POST /accesstoken/get HTTP/1.1\r\n").expect("is sent");
+    assert!(under_way(&bench)[0] >= 1);
+    drop(half);
+    until_quiet(&bench);
+    // A whole one that acts when its client has long gone.
+    bench.fault(json!({"operation": "capture", "action": "delay", "ms": 300}));
+    drop(bench.capture("ride-0001", 24500, "c1").open());
+    assert!(under_way(&bench).into_iter().all(|count| count >= 1));
+    until_quiet(&bench);
+    assert_eq!(bench.ledger("ride-0001")["capture_count"], 1);
+}
+
+#[test]
+fn what_was_sent_before_is_not_missed() {
+    let bench = Bench::new();
+    for n in 0..50 {
+        let reference = format!("ride-{n:04}");
+        drop(bench.create(&reference).open());
+        until_quiet(&bench);
+        assert_eq!(bench.ledger(&reference)["state"], "CREATED");
+    }
+}
+
 #[test]
 fn the_nth_and_only_this_reference() {
     let bench = Bench::new();
