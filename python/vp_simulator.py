@@ -238,9 +238,8 @@ class Simulator:
         return self._act(reference, "cancel", key=key)
 
     def under_way(self):
-        """How many connections to the servers are open, and requests that a fault delays: what may still act. Nothing of a
-        client that has ended is missed, for this is asked after all that it has sent. Connections of clients that live count
-        too."""
+        """How many connections to the servers are open, those of ended clients whose request a fault delays among them. At 0
+        nothing of an ended client can act any more: this comes after all that it has sent. Living clients count too."""
         address = self.url.rpartition("/")[2]
         if self.ca_file:
             context = ssl.create_default_context(cafile=self.ca_file)

@@ -12,7 +12,6 @@ use crate::connection::{Connection, Reply};
 use crate::exchange::{self, Done, Noted};
 use crate::faults::{self, Action, Heard, WrongDate};
 use crate::problem;
-use crate::pulse::UnderWay;
 use crate::say::say;
 use crate::socket::{self, Ending, Place, Then};
 use crate::traffic::Traffic;
@@ -176,9 +175,7 @@ impl Connection {
             Action::ActLate(wait) => {
                 // A server that is late acts all the same, whether or not the client still waits for it.
                 let (connection, request, noted) = (self.clone(), request.clone(), noted.clone());
-                let under_way = UnderWay::begin(&self.shared);
                 let late = tokio::spawn(async move {
-                    let _under_way = under_way;
                     time::sleep(Duration::from_millis(wait.ms)).await;
                     let answer = connection.act(&request, &noted).await?;
                     Ok(connection.send(&noted, answer))

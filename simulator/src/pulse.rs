@@ -18,7 +18,7 @@ pub struct Shared {
     /// Counts the changes.
     changed: watch::Sender<u64>,
     pub seats: Seats,
-    /// Connections to the servers, and requests that a fault delays: whatever of a client that is gone may still act.
+    /// Connections to the servers. One whose request a fault delays stays until that has acted, also when its client is gone.
     under_way: AtomicUsize,
     /// How many TCP connections there have been.
     pub connections: AtomicU64,

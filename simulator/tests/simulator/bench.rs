@@ -96,7 +96,7 @@ impl Call<'_> {
         self.bytes().len()
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let mut out = format!("{} {} HTTP/1.1\r\nConnection: close\r\n", self.method, self.path);
         if !self.headers.iter().any(|(name, _)| name == "Host") {
             out += &format!("Host: {}\r\n", self.address);

@@ -163,10 +163,17 @@ fn what_a_client_leaves_under_way() {
     assert!(under_way(&bench)[0] >= 1);
     drop(half);
     until_quiet(&bench);
-    // A whole one that acts when its client has long gone.
-    bench.fault(json!({"operation": "capture", "action": "delay", "ms": 300}));
-    drop(bench.capture("ride-0001", 24500, "c1").open());
-    assert!(under_way(&bench).into_iter().all(|count| count >= 1));
+    // A whole one that acts when its client has long gone, and its connection too: closed with an answer unread, it ends
+    // with a reset.
+    bench.fault(json!({"operation": "capture", "action": "delay", "ms": 500}));
+    let mut reset = TcpStream::connect(bench.simulator.url.split_once("//").expect("a URL").1).expect("connects");
+    reset.write_all(b"GET /_sim/health HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("is sent");
+    reset.peek(&mut [0]).expect("an answer");
+    reset.write_all(&bench.capture("ride-0001", 24500, "c1").bytes()).expect("is sent");
+    while bench.sim("GET", "faults", Value::Null)[0]["fired"] == 0 {}
+    drop(reset);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(under_way(&bench), [1, 1]);
     until_quiet(&bench);
     assert_eq!(bench.ledger("ride-0001")["capture_count"], 1);
 }
