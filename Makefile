@@ -203,8 +203,9 @@ test-recipes: simulator
 
 # A meter that is going to be killed, and what kills it: all of it, or a part for every day.
 .PHONY: crash-meter crash-matrix test-crash
+CRASH_METER := tests/c/crash_meter.c tests/c/crash_control.c tests/c/crash_place.c
 crash-meter: lib
-	@$(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include -Iexamples-c tests/c/crash_meter.c \
+	@$(CC) $(CFLAGS_STRICT) -O2 -g -I$(BUILD)/include -Iexamples-c $(CRASH_METER) \
 	  examples-c/socket_transport.c examples-c/block_store.c -o $(BUILD)/crash_meter -L$(BUILD) -lvpmeter
 
 crash-matrix: crash-meter simulator

@@ -20,7 +20,7 @@ DOUBLE_REFUNDS = "double refunds"
 LOST_REFUNDS = "lost refunds"
 CASH = "cash allowed and captured all the same"
 RESERVATIONS = "reservations neither captured nor released nor reported"
-UNSETTLED = "rides not settled within three vp_settle calls after the faults end"
+UNSETTLED = "rides not settled by three vp_settle calls, each after a time of the law"
 FALSE_SUCCESSES = "payments reported paid or refunded that were not"
 LATE_CREATES = "payment requests sent by vp_settle"
 LOST_RECEIPTS = "receipts of captured rides neither posted nor reported"
@@ -125,6 +125,10 @@ def where(lines):
     return {CREATED: "with the passenger", AUTHORIZED: "approved"}.get(last["state"], "recorded")
 
 
+def at_the_office(view):
+    return view["next"] in (DECIDE, OFFICE) or view["owed"] & (OWED_DECISION | OWED_LOST) != 0
+
+
 class Judge:
     """Holds one ride against its promises.
 
@@ -142,13 +146,14 @@ class Judge:
         self.calls = calls_of(lines)
         # Everything that was said of the payment, before and after each kill.
         self.views = [x for x in lines if x["kind"] in ("told", "settled", "result") and x.get("verdict")]
-        self.known = [result for _, result in self.of("known") if result]
+        # What was known after the times of doubt, and at the very end.
+        self.known = list({result["step"]: result for _, result in self.of("known") if result}.values())
         self.final = self.known[-1] if self.known and self.known[-1]["verdict"] else None
         self.captures, self.captures_taken = self.asked("capture", OWED_CAPTURE)
         self.refunds, self.refunds_taken = self.asked("refund", OWED_REFUND)
         if kind.then == "capture":
             self.captures.setdefault(1, FARE)
-        give_ups = [result for begin, result in self.of("cancel") if begin["a"] == "giveup"]
+        give_ups = [result for begin, result in self.of("cancel", "decide") if begin["a"] == "giveup"]
         self.given_up = any(accepted(result, OWED_RELEASE) for result in give_ups) or any(
             view["verdict"] == TAKE_OTHER_RELEASE_OWED for view in self.views)
         self.found = {}
@@ -167,10 +172,6 @@ class Judge:
 
     def bad(self, zero, detail):
         self.found.setdefault(zero, detail)
-
-    def at_the_office(self):
-        return self.final is not None and (
-            self.final["next"] in (DECIDE, OFFICE) or self.final["owed"] & (OWED_DECISION | OWED_LOST) != 0)
 
     def judge(self):
         """The zeros that are not, each with what happened."""
@@ -199,7 +200,7 @@ class Judge:
             rest.remove(move["amount"])
 
     def losses(self):
-        if self.at_the_office():
+        if self.final and at_the_office(self.final):
             return
         if sum(self.captures_taken.values()) > self.captured:
             self.bad(LOST_CAPTURES, f"accepted {self.captures_taken}, captured {self.captured}")
@@ -224,14 +225,15 @@ class Judge:
     def called_not_done(self):
         """A call that said that nothing happened, while what it did stands in the books."""
         book = self.book
-        moves = {"ride": "captures", "capture": "captures", "refund": "refunds", "cancel": "cancels"}
+        moves = {"ride": "captures", "capture": "captures", "refund": "refunds", "cancel": "cancels",
+                 "decide": "captures"}
         done = {call: [move["at"] for move in book[name]] for call, name in moves.items()}
         done["create"] = [book["created_at"]] if book["created_at"] else []
         for call, times in done.items():
             for at in times:
-                # Where two calls touch, the later one did it.
+                # Where two calls touch, the later one did it; one with a wait of 0 sends nothing.
                 begin, result = ([(b, r) for b, r in self.of(call) if b["at"] <= at + SKEW_MS] or [(None, None)])[-1]
-                if result and says_not_done(result["code"]) and at <= result["at"]:
+                if result and begin["c"] != "later" and says_not_done(result["code"]) and at <= result["at"]:
                     self.bad(FALSE_FAILURES, f"{begin['call']} returned {result['code']}, and was carried out")
 
     def cash(self):
@@ -247,21 +249,29 @@ class Judge:
             self.bad(RESERVATIONS, f"{self.left} of {self.book['authorized']} are reserved, next step {step}")
 
     def unsettled(self):
-        final = self.final
-        settled = [result for _, result in self.of("settle")]
-        if not self.known:
+        if len(self.known) < 2:
             self.bad(UNSETTLED, "the last process did not come to its end")
-        elif final is None:
-            if self.book["state"] is not None:
-                self.bad(UNSETTLED, "the servers have a payment that the journal does not know")
-        elif not final["closed"] and not self.at_the_office() and final["next"] != CAPTURE:
-            self.bad(UNSETTLED, f"state {final['state']}, next step {final['next']}, owed {final['owed']}")
-        elif final["owed"] & (OWED_CAPTURE | OWED_RELEASE | OWED_RECEIPT | OWED_REFUND | OWED_ANSWER):
-            self.bad(UNSETTLED, f"still owed: {final['owed']}")
-        elif final["state"] in (RECORDED, UNKNOWN):
-            self.bad(UNSETTLED, f"state {final['state']}")
-        elif settled and settled[-1] and settled[-1]["code"] not in (0, 1):
+            return
+        settled = [result for _, result in self.of("settle")]
+        reason = self.why_unsettled(self.known[-1])
+        if reason:
+            self.bad(UNSETTLED, reason)
+        elif settled[-1] and settled[-1]["code"] not in (0, 1):
             self.bad(UNSETTLED, f"the last vp_settle returned {settled[-1]['code']}")
+
+    def slow(self):
+        """Settled, but not before the longest time of the law was over."""
+        return len(self.known) > 1 and bool(self.why_unsettled(self.known[-2])) and not self.why_unsettled(self.known[-1])
+
+    def why_unsettled(self, last):
+        """Of what vp_known_payment has said."""
+        if not last["verdict"]:
+            return "the servers have a payment that the journal does not know" if self.book["state"] is not None else None
+        if not last["closed"] and not at_the_office(last) and last["next"] != CAPTURE:
+            return f"state {last['state']}, next step {last['next']}, owed {last['owed']}"
+        if last["owed"] & (OWED_CAPTURE | OWED_RELEASE | OWED_RECEIPT | OWED_REFUND | OWED_ANSWER):
+            return f"still owed: {last['owed']}"
+        return f"state {last['state']}" if last["state"] in (RECORDED, UNKNOWN) else None
 
     def false_successes(self):
         for view in self.views:

@@ -19,6 +19,8 @@ from collections import defaultdict
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import crash_plan  # noqa: E402
+import crash_replay  # noqa: E402
+import crash_story  # noqa: E402
 import crash_table  # noqa: E402
 from crash_bench import Bench, Broken  # noqa: E402
 from vp_simulator import ControlError  # noqa: E402
@@ -34,31 +36,40 @@ class Results:
         self.cells = {}
         self.rides = []
         self.random_faults = 0
+        self.slow = 0
+        self.stories = []
         # zero -> what happened, each as (where, what)
         self.violations = defaultdict(list)
         # What went wrong with the matrix itself.
         self.failures = []
 
     def cell(self, cell, outcome):
-        fired, kills, wanted, found, end = outcome
+        fired, kills, wanted, judged = outcome
         with self.lock:
-            self.cells[cell.number] = (cell, fired, kills, end)
+            self.cells[cell.number] = (cell, fired, kills, judged.end)
             if fired == 0:
                 self.failures.append(f"{cell.name}: the fault never fired")
             elif kills < wanted:
                 self.failures.append(f"{cell.name}: {kills} of {wanted} kills found a living process")
-            self.note(cell.name, found)
+            self.note(cell.name, judged)
 
     def shift(self, outcome, fired):
         with self.lock:
             self.random_faults += fired
-            for ride, kills, found, end in outcome:
-                self.rides.append((ride, kills, end))
-                self.note(f"{ride.reference} ({ride.kind.name})", found)
+            for ride, kills, judged in outcome:
+                self.rides.append((ride, kills, judged.end))
+                self.note(f"{ride.reference} ({ride.kind.name})", judged)
 
-    def note(self, where, found):
-        for zero, detail in found.items():
+    def note(self, where, judged):
+        self.slow += judged.slow
+        for zero, detail in judged.found.items():
             self.violations[zero].append((where, detail))
+
+    def tell(self, options, stories):
+        """Writes what was done to what is red."""
+        seed = {"seed": options.seed, "command": crash_table.command(options)}
+        with self.lock:
+            self.stories += [crash_story.write(options.stories, s["name"], {**seed, **s}) for s in stories]
 
     def fail(self, where, error):
         with self.lock:
@@ -82,12 +93,13 @@ def work(options, folder, jobs, results, barrier):
                     results.cell(job, bench.cell(job))
                 else:
                     results.shift(*bench.shift(job, crash_plan.shift(options.seed, job), taken))
-            except (Broken, ControlError) as error:
+            except (Broken, ControlError, TimeoutError) as error:
                 results.fail(job.name if isinstance(job, crash_plan.Cell) else f"shift {job}", error)
     except Exception as error:  # pylint: disable=broad-except
         # Whatever it is, the matrix has not been run: it must not look as if it had.
         results.fail(f"a worker, at {job}", f"{type(error).__name__}: {error}")
     finally:
+        results.tell(options, bench.stories)
         bench.close()
 
 
@@ -106,6 +118,11 @@ def arguments():
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="where crash_meter is")
     parser.add_argument("--lib", help="where libvpmeter.so is (as --build)")
     parser.add_argument("--simulator", default=os.path.join(ROOT, "simulator", "target", "debug", "vp-simulator"))
+    parser.add_argument("--stories", metavar="DIR", default=os.path.join(ROOT, "target", "crash-stories"),
+                        help="where what was done to each red ride is written (target/crash-stories)")
+    parser.add_argument("--replay", metavar="FILE", help="do again what such a file tells, each kill at its place, and judge "
+                        "it again; ends with 1 if it is red, with 2 if it went another way, with 0 if nothing is amiss")
+    parser.add_argument("--times", type=int, default=1, metavar="N", help="replay it so often (1)")
     parser.add_argument("--doc", metavar="PATH", help="write the table there")
     options = parser.parse_args()
     if options.random is None:
@@ -141,6 +158,8 @@ def main():
     folder = tempfile.mkdtemp(prefix="vpmeter-crash-")
     try:
         copy_programs(options, folder)
+        if options.replay:
+            return crash_replay.replay(options, folder)
         return run(options, cells, folder)
     finally:
         if not options.keep:

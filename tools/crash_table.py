@@ -13,6 +13,39 @@ MEANING = {
     "office": "reported as waiting for a decision of the office",
     "held": "approved, reported as waiting for the driver",
 }
+ABOUT = """\
+Made by `make crash-matrix`; do not edit. The real library runs in a process of its own, with its journal on
+a real disk, against the simulator. Each request of each kind of ride meets each fault, in four ways: the
+process goes on; it is killed with SIGKILL while the request is in flight, and the restarted program calls
+`vp_settle`; the same, and it makes the same call again; it is killed, restarted, and killed again in the
+middle of its next request. Then rides are killed at random moments, ten on a journal. What must be zero is
+counted from the simulator's books and from what the program was told before it died, without the library's
+help.
+
+Between a kill and the next step nothing that the dead process has sent may still be on its way, or a moved clock
+makes it act later than it did: the simulator is asked until nothing is under way. Only where a fault makes the
+servers act late on purpose does the next process live when they act.
+
+At the end the faults end and the passengers' time is over. A new process calls `vp_settle`, and then three times
+more, each after the clocks of the meter and of the servers were moved past a time of the rules: twice thirteen
+minutes, in which a create in doubt is watched and a capture in doubt keeps its key, and a day, in which every key
+has ended. A ride is judged after that, and a ride that only the day has settled is counted.
+
+SIGKILL leaves what the kernel has: this is no proof of the syncs. Those have tests of their own.
+
+## A red ride, done again
+
+Of whatever is red all that was done to its journal is written to `target/crash-stories/` (`--stories DIR`), and the
+command that does it again is printed: `tools/crash_matrix.py --replay FILE`. The file is JSON: seed and command; the
+zeros that are not; each act in order, with its real time (fault rules, switches, passengers, moved clocks, each
+process with its steps and how it ended, and where it was killed); the lines that the process was told; the requests
+that the servers got. A kill at a random moment is placed by what the process had done, not by a clock: after so many
+changes of files (writes, syncs, renames) and so many requests, before the next of either. What is random in the
+library follows from a number in the file. So it dies at the same place however busy the machine is. `--times N`
+repeats it; where milliseconds decide, such as an approval just when the meter asks, one of them may go another way,
+and so may a library that has been mended: that is said. The exit code is 1 for red, 2 for another way without red, 0
+for nothing amiss. `--lib DIR` takes another library.
+"""
 # Longest list of violations that is printed.
 SHOWN = 20
 
@@ -35,6 +68,7 @@ def totals(results):
         ("SIGKILLs in those", sum(len(hits) for _, hits, _ in results.rides)),
         ("faults fired in those", results.random_faults),
         ("rides in all", len(cells) + len(results.rides)),
+        ("settled by the last call alone, a day later", results.slow),
     ]
 
 
@@ -59,6 +93,8 @@ def say(results, options, seconds):
         print(f"FAILED   {failure}")
     if len(results.failures) > SHOWN:
         print(f"FAILED   and {len(results.failures) - SHOWN} more")
+    for path in results.stories:
+        print(f"replay   tools/crash_matrix.py --replay {path}")
     good = not results.failures and not any(results.violations.values())
     print(f"{'passed' if good else 'FAILED'}, {seconds:.0f} s: {command(options)}")
 
@@ -102,16 +138,7 @@ def write(path, results, options, seconds):
     lines = [
         "# The crash matrix",
         "",
-        "Made by `make crash-matrix`; do not edit. The real library runs in a process of its own, with its journal on",
-        "a real disk, against the simulator. Each request of each kind of ride meets each fault, in four ways: the",
-        "process goes on; it is killed with SIGKILL while the request is in flight, and the restarted program calls",
-        "`vp_settle`; the same, and it makes the same call again; it is killed, restarted, and killed again in the",
-        "middle of its next request. Then rides are killed at random moments, ten on a journal. At the end the faults",
-        "end, the passengers' time is over, and a new process calls `vp_settle` three times. What must be zero is",
-        "counted from the simulator's books and from what the program was told before it died, without the library's",
-        "help.",
-        "",
-        "SIGKILL leaves what the kernel has: this is no proof of the syncs. Those have tests of their own.",
+        *ABOUT.splitlines(),
         "",
         "## What must be zero",
         "",

@@ -9,19 +9,24 @@
  *   transport=c        by sockets of this program, through the transport hook, instead of the library's own
  *   drag=N             moved time takes real time too: half a second of it N milliseconds
  *   gate=N             stand still as soon as fault rule N of the simulator has fired, and wait for the SIGKILL
+ *   random=N           what is random in the library follows from this number
+ *   place=FILE         where it is, for whoever kills it: see crash_place.h
+ *   stop=C:M:N:R       SIGKILL at that place: after C changes and M moves of time, and when rule N has seen R requests
  *
- *   ride  create  poll:MS  receipt  capture:AMOUNT:NTH:open|final  cancel:if|giveup|rest  refund:AMOUNT:NTH  events
+ *   ride  create  poll:MS  receipt  capture:AMOUNT:NTH:open|final|later  cancel:if|giveup|rest  refund:AMOUNT:NTH[:later]
+ *   events             later: with a wait of 0, final, and vp_worker_run does it
+ *   work:MS            vp_worker_run
+ *   decide:capture|giveup
  *   settle:MS          vp_settle
+ *   wait:MS            time passes at once, and nobody does anything
  *   decided            ends the program if nothing is left for the driver to decide
  *   known:REF          vp_known_payment
  *
  * A call that is not done yet is made again, a few times, as a driver would. Time is moved, not waited for: what the
  * library sleeps is added to the simulator's clock. */
 #define _POSIX_C_SOURCE 200809L
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -29,11 +34,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "block_store.h"
+#include "crash_control.h"
+#include "crash_place.h"
 #include "socket_transport.h"
 #include "vpmeter.h"
 
@@ -58,7 +64,9 @@ static struct {
     int drag;
     const char *transport;
     const char *store;
-} plan = { NULL, NULL, NULL, NULL, NULL, NULL, "capture", 24900, 0, 300, 0, 0, "", "" };
+    const char *place;
+    const char *stop;
+} plan = { NULL, NULL, NULL, NULL, NULL, NULL, "capture", 24900, 0, 300, 0, 0, "", "", NULL, NULL };
 
 static vp_client *client;
 static vp_payment payment = VP_PAYMENT_INIT;
@@ -66,72 +74,10 @@ static vp_error error = VP_ERROR_INIT;
 static int log_file = -1;
 static int step;
 
-static void broken(const char *what, const char *detail)
+void broken(const char *what, const char *detail)
 {
     fprintf(stderr, "crash_meter: %s: %s\n", what, detail);
     exit(70);
-}
-
-/* ---- The simulator's control port ---- */
-
-static int wire = -1;
-static char answer[65536];
-
-static int connect_wire(void)
-{
-    const char *colon = strrchr(plan.control, ':');
-    struct sockaddr_in to;
-    memset(&to, 0, sizeof to);
-    to.sin_family = AF_INET;
-    to.sin_port = htons((uint16_t)(colon == NULL ? 0 : atoi(colon + 1)));
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    wire = socket(AF_INET, SOCK_STREAM, 0);
-    return wire >= 0 && connect(wire, (struct sockaddr *)&to, sizeof to) == 0;
-}
-
-static long content_length(const char *head)
-{
-    const char *field = strstr(head, "ontent-length: ");
-    if (field == NULL)
-        field = strstr(head, "ontent-Length: ");
-    return field == NULL ? -1 : strtol(field + 15, NULL, 10);
-}
-
-/* One request on a kept connection; the body of its answer. */
-static char *ask(const char *method, const char *path, const char *body)
-{
-    char text[512];
-    size_t length = 0;
-    char *end = NULL;
-    long rest = 1;
-    int count = snprintf(text, sizeof text,
-                         "%s /_sim/%s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                         "Content-Length: %u\r\n\r\n%s",
-                         method, path, (unsigned)strlen(body), body);
-    if (wire < 0 && !connect_wire())
-        broken("no connection to the control port", plan.control);
-    if (send(wire, text, (size_t)count, MSG_NOSIGNAL) != count)
-        broken("the control port does not listen", path);
-    while (end == NULL || rest > 0) {
-        ssize_t got = recv(wire, answer + length, sizeof answer - 1 - length, 0);
-        if (got <= 0)
-            broken("the control port does not answer", path);
-        length += (size_t)got;
-        answer[length] = '\0';
-        if (end == NULL && (end = strstr(answer, "\r\n\r\n")) != NULL)
-            end += 4;
-        if (end != NULL)
-            rest = content_length(answer) - (long)(length - (size_t)(end - answer));
-    }
-    return end;
-}
-
-static int64_t number_after(const char *text, const char *name)
-{
-    const char *field = strstr(text, name);
-    if (field == NULL)
-        broken("the simulator's answer has no", name);
-    return strtoll(field + strlen(name), NULL, 10);
 }
 
 /* ---- Time ---- */
@@ -145,25 +91,42 @@ static int64_t read_clock(clockid_t which)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000 + offset_ms;
 }
 
-/* Stands still once the fault has fired. The simulator tells of each rule with its members in the order of the alphabet:
- * "fired" stands before "id". */
+/* Stands still once the fault has fired. */
 static void pass_gate(void)
 {
-    const char *rules, *here, *next;
-    char id[32];
-    if (plan.gate == 0)
-        return;
-    snprintf(id, sizeof id, "\"id\":%d,", plan.gate);
-    rules = ask("GET", "faults", "");
-    here = strstr(rules, id);
-    if (here == NULL)
-        return;
-    while ((next = strstr(rules + 1, "\"fired\":")) != NULL && next < here)
-        rules = next;
-    if (number_after(rules, "\"fired\":") == 0)
+    if (plan.gate == 0 || number_of_rule(plan.gate, "\"fired\":") == 0)
         return;
     for (;;)
         pause();
+}
+
+/* The requests after which the program is to be killed. */
+static int counting_rule;
+static int64_t wanted_requests;
+
+static int requests_arrived(void)
+{
+    return number_of_rule(counting_rule, "\"seen\":") >= wanted_requests;
+}
+
+static void mark_place(void)
+{
+    uint64_t number[4];
+    const char *text = plan.stop;
+    char *end;
+    int i;
+    if (plan.place != NULL && !place_open(plan.place))
+        broken("no memory for the place", plan.place);
+    if (text == NULL)
+        return;
+    for (i = 0; i < 4; i++, text = end + 1) {
+        number[i] = strtoull(text, &end, 10);
+        if (end == text || *end != (i < 3 ? ':' : '\0'))
+            broken("no place", plan.stop);
+    }
+    counting_rule = (int)number[2];
+    wanted_requests = (int64_t)number[3];
+    place_stop(number[0], number[1], requests_arrived);
 }
 
 static int64_t wall_ms(void *user)
@@ -180,15 +143,21 @@ static int64_t monotonic_ms(void *user)
     return read_clock(CLOCK_MONOTONIC);
 }
 
-static void sleep_ms(void *user, uint32_t ms)
+static void move_time(int64_t ms)
 {
     char body[64];
+    snprintf(body, sizeof body, "{\"advance_ms\":%" PRId64 "}", ms);
+    number_after(ask("POST", "clock", body), "\"offset_ms\":");
+    offset_ms += ms;
+}
+
+static void sleep_ms(void *user, uint32_t ms)
+{
     int64_t stride = ms < 100 ? (int64_t)ms : STRIDE_MS;
     (void)user;
     pass_gate();
-    snprintf(body, sizeof body, "{\"advance_ms\":%" PRId64 "}", stride);
-    number_after(ask("POST", "clock", body), "\"offset_ms\":");
-    offset_ms += stride;
+    place_move();
+    move_time(stride);
     if (plan.drag > 0 && stride == STRIDE_MS) {
         struct timespec span = { 0, 0 };
         span.tv_nsec = (long)plan.drag * 1000000;
@@ -249,6 +218,7 @@ static struct block_store block;
 
 static void write_block(struct block_store *store, size_t at, const void *bytes, size_t count)
 {
+    place_change();
     memcpy(store->block + at, bytes, count);
 }
 
@@ -374,6 +344,7 @@ static int32_t cancel_how(const char *word)
 
 static int32_t carry_out(const struct words *w)
 {
+    uint32_t wait_ms = strcmp(w->word[3], "later") == 0 ? 0 : 30000;
     const char *name = w->word[0];
     int64_t amount = strtoll(w->word[1], NULL, 10);
     uint32_t nth = VP_NTH(strtoul(w->word[2], NULL, 10));
@@ -389,15 +360,20 @@ static int32_t carry_out(const struct words *w)
         return vp_post_receipt(client, plan.ref, &receipt, 5000, &payment, &error);
     }
     if (strcmp(name, "capture") == 0) {
-        uint32_t flags = nth | (strcmp(w->word[3], "final") == 0 ? (uint32_t)VP_CAPTURE_FINAL : 0);
-        return vp_capture(client, plan.ref, amount, flags, 30000, &payment, &error);
+        uint32_t flags = nth | (strcmp(w->word[3], "open") == 0 ? 0 : (uint32_t)VP_CAPTURE_FINAL);
+        return vp_capture(client, plan.ref, amount, flags, wait_ms, &payment, &error);
     }
     if (strcmp(name, "cancel") == 0)
         return vp_cancel(client, plan.ref, cancel_how(w->word[1]), 30000, &payment, &error);
     if (strcmp(name, "refund") == 0)
-        return vp_refund(client, plan.ref, amount, nth, 30000, &payment, &error);
+        return vp_refund(client, plan.ref, amount, nth, wait_ms, &payment, &error);
     if (strcmp(name, "events") == 0)
         return vp_get_events(client, plan.ref, on_event, NULL, 30000, &error);
+    if (strcmp(name, "work") == 0)
+        return vp_worker_run(client, (uint32_t)amount, &error);
+    if (strcmp(name, "decide") == 0)
+        return vp_decide(client, plan.ref, strcmp(w->word[1], "giveup") == 0 ? VP_DECIDE_GIVE_UP : VP_DECIDE_CAPTURE, 30000,
+                         &payment, &error);
     if (strcmp(name, "settle") == 0)
         return vp_settle(client, (uint32_t)amount, on_settled, NULL, &error);
     if (strcmp(name, "known") == 0)
@@ -420,7 +396,7 @@ static void press(const char *text)
     int presses;
     int32_t code;
     split(&words, text);
-    presses = strcmp(words.word[0], "settle") == 0 ? 1 : PRESSES;
+    presses = strcmp(words.word[0], "settle") == 0 || strcmp(words.word[3], "later") == 0 ? 1 : PRESSES;
     ref = strcmp(words.word[0], "known") == 0 ? words.word[1] : plan.ref;
     do {
         payment = nothing;
@@ -435,6 +411,19 @@ static int is_decided(void)
 {
     return vp_known_payment(client, plan.ref, &payment, &error) != VP_OK ||
            (payment.next_step != VP_NEXT_CAPTURE && payment.next_step != VP_NEXT_DECIDE);
+}
+
+/* A step of the ride, or one of the program's own; 0 if it is to end. */
+static int take(const char *text)
+{
+    if (strcmp(text, "decided") == 0)
+        return !is_decided();
+    if (strncmp(text, "wait:", 5) == 0) {
+        move_time(strtoll(text + 5, NULL, 10));
+        say("kind=moved call=wait ref=%s ms=%s", plan.ref, text + 5);
+    } else
+        press(text);
+    return 1;
 }
 
 static void read_plan(const char *text)
@@ -471,6 +460,12 @@ static void read_plan(const char *text)
         plan.store = value;
     else if (IS("transport"))
         plan.transport = value;
+    else if (IS("place"))
+        plan.place = value;
+    else if (IS("stop"))
+        plan.stop = value;
+    else if (IS("random"))
+        place_random(strtoull(value, NULL, 10));
     else if (IS("drag"))
         plan.drag = atoi(value);
     else
@@ -487,6 +482,8 @@ int main(int argc, char **argv)
         read_plan(argv[i]);
     if (plan.url == NULL || plan.control == NULL || plan.journal == NULL || plan.log == NULL || plan.ref == NULL)
         broken("needed", "url, control, journal, log, ref");
+    control_at(plan.control);
+    mark_place();
     log_file = open(plan.log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     if (log_file < 0)
         broken("the log cannot be opened", plan.log);
@@ -498,9 +495,7 @@ int main(int argc, char **argv)
     first = i + 1;
     for (i = first; i < argc; i++) {
         step = i - first;
-        if (strcmp(argv[i], "decided") != 0)
-            press(argv[i]);
-        else if (is_decided())
+        if (!take(argv[i]))
             break;
     }
     if (vp_client_close(client) != VP_OK)
