@@ -66,6 +66,13 @@ KINDS = [
     Kind("laterefunds", "ride, then refunded in two parts, sums shown late",
          ("ride", f"refund:{FIRST_PART}:1", f"refund:{FARE - FIRST_PART}:2"),
          switches={"adjust-aggregate": "lagging:20000"}, requests=(("refund", 1), ("refund", 2))),
+    Kind("worker", "a worker captures, and refunds a part",
+         PROLOGUE + (f"capture:{FARE}:1:later", "work:20000", f"refund:{FIRST_PART}:1:later", "work:20000"), then="hold",
+         requests=(("capture", 1), ("refund", 1))),
+    Kind("decide", "approved long after, the office captures", ("create", "wait:960000", "settle:60000", "decide:capture"),
+         requests=(("capture", 1),)),
+    Kind("decline", "approved long after, the office gives up", ("create", "wait:960000", "settle:60000", "decide:giveup"),
+         requests=(("cancel", 1),)),
     Kind("tls", "ride over TLS", ("ride",), receipt=FARE, tls=True, requests=(("create", 1), ("capture", 1))),
 ]
 KIND = {kind.name: kind for kind in KINDS}
@@ -166,7 +173,7 @@ RIDES_IN_A_SHIFT = 10
 # How often each kind comes in a shift, of these.
 WEIGHTS = {"ride": 30, "order": 3, "proof": 4, "events": 2, "steps": 12, "split": 8, "rest": 5, "withdraw": 6,
            "race": 6, "giveup": 6, "late": 6, "approved": 6, "declined": 4, "early": 2, "refund": 8, "parts": 6,
-           "latecaptures": 5, "laterefunds": 3}
+           "latecaptures": 5, "laterefunds": 3, "worker": 5, "decide": 3, "decline": 3}
 OPERATIONS = ["create", "get", "receipt", "capture", "cancel", "refund", "events", "order", "*", "*"]
 LEAVES = "is left for the end of the shift"
 CALLED_OFF = ["ignore", "approve-on-cancel", "approve-after=2s", "busy-from=0s,approve-after=6s"]
