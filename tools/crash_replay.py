@@ -4,7 +4,7 @@ import signal
 
 from crash_bench import Bench, Broken
 from crash_judge import read_log
-from crash_story import first_difference, read, read_kind
+from crash_story import first_difference, place_in, read, read_kind
 
 
 def replay(options, folder):
@@ -42,8 +42,7 @@ class Player:
                 self.sim.faults(*more["rules"])
             else:
                 getattr(self.sim, act["do"])(**more)
-        log = f"{self.place}/log"
-        lines = read_log(log)
+        lines = read_log(f"{self.place}/log")
         judged = self.bench.judge(self.sim, self.place, self.story["rides"], self.story["name"])
         return self.say(lines, judged)
 
@@ -71,8 +70,9 @@ class Player:
         self.bench.start(*args, random=random, stop=stop)
         code = self.bench.await_end()
         self.sim.open_the_door(door)
-        # One that ends by itself would have changed nothing more.
-        if code not in (-signal.SIGKILL, 0):
+        # One that ends by itself after as many changes would have made no other.
+        changes, _ = place_in(f"{self.place}/place")
+        if code != -signal.SIGKILL and (code, changes) != (0, place["changes"]):
             self.deviations.append(f"act {number}: the meter of {reference} was not killed where it was: it ended with {code}")
 
     def say(self, lines, judged):
@@ -88,9 +88,7 @@ class Player:
         for text in self.deviations:
             print(f"another  {text}")
         for reference, before in self.story["lines"].items():
-            now = [line for line in lines if line["ref"] == reference or line["call"] == "settle"]
-            difference = first_difference([x for x in before if x["ref"] == reference],
-                                          [x for x in now if x["ref"] == reference])
+            difference = first_difference(*([x for x in log if x["ref"] == reference] for log in (before, lines)))
             if difference:
                 print(f"lines    {reference}: line {difference[0]} was {difference[1]}, is {difference[2]}")
             else:
