@@ -279,6 +279,7 @@ fn a_create_in_doubt_is_only_looked_for() {
         ride.m.client.poll(R, MINUTE);
         ride.settle();
     }
+    ride.m.client.settle(13 * MINUTE, &mut |_| {});
     assert_eq!(ride.sent(), [0, 0, 0, 0]);
     let p = ride.m.client.known_payment(R).payment.unwrap();
     assert_eq!((p.state, p.closed), (State::NotCreated, true));
