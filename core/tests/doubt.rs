@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use fake_disk::FakeDisk;
-use model::{push, Meter};
+use model::{push, Fault, Meter};
 use vpmeter_core::client::hooks::Hooks;
 use vpmeter_core::client::Filter;
 use vpmeter_core::error::Code;
@@ -229,6 +229,50 @@ fn a_doubt_is_settled_by_sums_that_leave_nothing() {
     assert_eq!(ride.sent(), [1, 0, 0, 0]);
 }
 
+/// Only the newest slot is left, and it says that there was a newer one.
+fn lose_what_came_after(disk: &FakeDisk) {
+    let all = slots(disk);
+    let (path, seq) = all.last().unwrap();
+    let older = disk.peek(path).unwrap();
+    disk.plant(path, &[&older[..], &slot::superseded(seq + 1)].concat());
+    if let [(other, _), _] = &all[..] {
+        disk.plant(other, b"");
+    }
+}
+
+/// Wrong if a capture or a release that an older version asks for were sent on its strength.
+#[test]
+fn what_an_older_version_asks_for_is_not_sent() {
+    for give_up in [false, true] {
+        let mut ride = Ride::new();
+        ride.m.client.create_push_payment(&push(R, FARE), MINUTE);
+        ride.m.model.approve(R);
+        ride.m.client.poll(R, MINUTE);
+        match give_up {
+            true => ride.m.client.cancel(R, CancelHow::GiveUp, 0),
+            false => ride.m.client.capture(R, FARE, 1, true, 0),
+        };
+        ride.restart(lose_what_came_after);
+        for _ in 0..2 {
+            assert_eq!(ride.settle(), Code::Pending);
+            ride.m.client.worker_run(1000);
+            ride.m.client.capture(R, FARE, 1, true, MINUTE);
+            ride.m.client.cancel(R, CancelHow::GiveUp, MINUTE);
+        }
+        assert_eq!(ride.sent(), [1, 0, 0, 0]);
+        let p = ride.m.client.known_payment(R).payment.unwrap();
+        assert_eq!(p.verdict, Verdict::AskOffice);
+        let decision = match give_up {
+            true => Decision::GiveUp,
+            false => Decision::Capture,
+        };
+        ride.m.client.decide(R, decision, MINUTE);
+        let s = ride.m.model.payment(R);
+        let right = if give_up { (0, FARE) } else { (FARE, 0) };
+        assert_eq!((s.captured, s.cancelled), right);
+    }
+}
+
 /// Everything was captured, and then something more was asked for: a refund that nobody knows of any more.
 #[test]
 fn a_lost_refund_is_for_the_office() {
@@ -250,6 +294,14 @@ fn a_lost_refund_is_for_the_office() {
         let older = slot::encode(seq, json.to_string().as_bytes());
         disk.plant(&path, &[&older[..], &slot::superseded(seq + 1)].concat());
     });
+    // By the older version nothing is left to do: without a read it is not closed for that.
+    for _ in 0..3 {
+        ride.m.model.fault("get", Fault::LostBefore);
+    }
+    ride.m.client.settle(10, &mut |_| {});
+    let p = ride.m.client.known_payment(R).payment.unwrap();
+    assert!(!p.closed);
+    ride.m.model.world().faults.clear();
     assert_eq!(ride.settle(), Code::Pending);
     let p = ride.m.client.known_payment(R).payment.unwrap();
     assert_eq!(p.verdict, Verdict::AskOffice);
