@@ -7,6 +7,7 @@ use super::slot::Slot;
 use super::snapshot::CUSTOMER_WINDOW_MS;
 use super::Client;
 use crate::error::{Code, Report};
+use crate::journal::Shelf;
 use crate::payment::{Course, Payment, Record};
 
 impl Client {
@@ -36,6 +37,8 @@ impl Client {
                 frozen.handed_over = true;
                 frozen.create.body = None;
                 self.put_open(&frozen)?;
+                // The older version still holds the phone number.
+                self.doors.store.forget_older(Shelf::Open, slot.name());
                 live.payment.record = frozen;
                 live.version += 1;
             }

@@ -212,6 +212,8 @@ impl Client {
         next.course.receipt_blocked = None;
         next.look_at_what_is_held();
         if changed {
+            // What an earlier operation met says nothing of this one.
+            next.course.last = None;
             let was_closed = live.payment.record.closed_at != 0;
             next.record.closed_at = 0;
             self.put_open(&next.record)?;

@@ -181,9 +181,12 @@ impl Client {
 
     /// Step 3: waits for the passenger.
     pub fn poll(self: &Arc<Self>, reference: &str, wait_ms: u32) -> Outcome {
-        self.ask(reference, wait_ms, false, |p, _| {
+        self.ask(reference, wait_ms, false, |p, now| {
             // What is over is not blind: the portal may have refunded it, or the passenger has approved after all.
-            p.course.read_now |= p.record.closed_at != 0 && wait_ms > 0;
+            if p.record.closed_at != 0 && wait_ms > 0 {
+                p.course.read_now = true;
+                p.course.read_wanted = now.mono;
+            }
             Ok((false, Goal::Approval))
         })
     }

@@ -209,6 +209,13 @@ impl Client {
             if self.is_elsewhere(&live.payment.record) {
                 return Pace::Ended(elsewhere());
             }
+            let finished = live.payment.record.closed_at == 0 && live.payment.record.is_finished();
+            if finished && matches!(goal, Goal::Settle | Goal::Work) {
+                // Its tombstone could not be written when the last answer came.
+                if let Err(storage) = self.save(&mut live) {
+                    return Pace::Ended(storage);
+                }
+            }
             if let Some(report) = reached(&live.payment, goal) {
                 if live.payment.course.unsaved == Unsaved::Must {
                     if let Err(storage) = self.save(&mut live) {

@@ -49,6 +49,8 @@ pub struct Course {
     pub tries_of_key: Tries,
     /// When the read that is on its way, or the last one, was sent, monotonic milliseconds.
     pub read_begun: i64,
+    /// When a poll of a closed payment last asked for a read, monotonic milliseconds.
+    pub read_wanted: i64,
     /// When the last read with a good answer was sent, monotonic milliseconds.
     pub read_at: Option<i64>,
     /// When its answer was taken in, monotonic milliseconds.
@@ -134,6 +136,7 @@ impl Course {
             refused: None,
             tries_of_key: Tries::default(),
             read_begun: now_mono,
+            read_wanted: now_mono,
             read_at: None,
             sums_at: None,
             events_at: None,

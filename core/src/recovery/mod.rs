@@ -6,7 +6,7 @@ mod doubt;
 
 use crate::payment::{Movement, Now, OnApproval, Operation, Payment, State};
 use crate::retry::{allowed_at, READS_A_MINUTE, WRITES_A_MINUTE};
-use answers::{QUIET_MS, UNPROVEN_MS};
+use answers::{OPEN_FOR_A_DAY, QUIET_MS, UNPROVEN_MS};
 
 /// What a call works for. It decides when the work ends, and the few things that only some calls may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,7 +174,7 @@ fn next_of_create(p: &Payment, goal: Goal, now: Now) -> Step {
 fn next_of_money(p: &Payment, goal: Goal, now: Now) -> Step {
     let r = &p.record;
     if r.is_dead() || r.lost.is_some() {
-        return next_of_refund(p, now);
+        return next_of_refund(p, goal, now);
     }
     let capture = r.open_capture();
     let open = capture.is_some() || r.release_owed() || r.is_called_off();
@@ -188,11 +188,11 @@ fn next_of_money(p: &Payment, goal: Goal, now: Now) -> Step {
         return read_gate(p, now, Step::Read);
     }
     if let Some(index) = capture {
-        return next_of_movement(p, &r.captures[index], Operation::Capture(index), now);
+        return next_of_movement(p, &r.captures[index], Operation::Capture(index), goal, now);
     }
     // One movement at a time: also a release waits for the refund.
     if r.open_refund().is_some() {
-        return next_of_refund(p, now);
+        return next_of_refund(p, goal, now);
     }
     if r.release_owed() {
         return write_gate(p, now, Operation::Release);
@@ -203,13 +203,13 @@ fn next_of_money(p: &Payment, goal: Goal, now: Now) -> Step {
     match r.state {
         State::Created => poll_gate(p, goal, now),
         State::Authorized if capture_is_due(p, goal, now) => Step::CaptureDue,
-        _ => next_of_refund(p, now),
+        _ => next_of_refund(p, goal, now),
     }
 }
 
-fn next_of_refund(p: &Payment, now: Now) -> Step {
+fn next_of_refund(p: &Payment, goal: Goal, now: Now) -> Step {
     match p.record.open_refund() {
-        Some(i) => next_of_movement(p, &p.record.refunds[i], Operation::Refund(i), now),
+        Some(i) => next_of_movement(p, &p.record.refunds[i], Operation::Refund(i), goal, now),
         None => Step::Idle,
     }
 }
@@ -220,13 +220,27 @@ pub fn has_fresh_sums(p: &Payment, now: Now) -> bool {
     !p.course.stale && age <= BASELINE_FRESH_MS
 }
 
-fn next_of_movement(p: &Payment, movement: &Movement, operation: Operation, now: Now) -> Step {
-    if movement.held {
+fn next_of_movement(
+    p: &Payment,
+    movement: &Movement,
+    operation: Operation,
+    goal: Goal,
+    now: Now,
+) -> Step {
+    // While a human must decide, it is sent by nothing but the call that asks for it.
+    let asked_for = match operation {
+        Operation::Capture(i) => goal == Goal::Capture(i),
+        Operation::Refund(i) => goal == Goal::Refund(i),
+        _ => false,
+    };
+    let decision = p.record.decision.as_str();
+    let undecided = !decision.is_empty() && decision != OPEN_FOR_A_DAY;
+    if movement.held || undecided && !asked_for {
         return Step::Idle;
     }
     let tries = &p.course.tries_of_key;
-    let Some(last) = tries.last else {
-        // Never sent. What others do until then is not its own doing.
+    let (Some(last), Some(_)) = (tries.last, tries.since) else {
+        // Never sent under this key. What others do until then is not its own doing.
         let whole = matches!(operation, Operation::Capture(_))
             && movement.amount == p.record.aggregate.reserved();
         return match movement.baseline {

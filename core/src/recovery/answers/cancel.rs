@@ -1,7 +1,7 @@
 //! The answers to the two cancels. They are proven by state and sums alone, and may be tried anew after any answered refusal.
 
 use super::{unknown, Moment};
-use crate::error::Report;
+use crate::error::{Code, Report};
 use crate::payment::{Cancel, Operation, Payment, Progress, Refusal, Unsaved};
 use crate::reference::KeyOf;
 use crate::retry::{after_cancel, bad_answer, is_foreign, AfterCancel, Answer};
@@ -22,7 +22,12 @@ impl Payment {
                 }
                 Err(_) => self.may_have_happened(bad_answer(), None, m),
             },
-            Answer::Refused(report) | Answer::NotFound(report) => {
+            Answer::Refused(mut report) | Answer::NotFound(mut report) => {
+                if report.code == Code::ReferenceInUse {
+                    // A conflict of this request with another, which may be an earlier copy of it.
+                    report.code = Code::OutcomeUnknown;
+                    self.course.in_doubt = true;
+                }
                 self.course.last = Some(report.clone());
                 self.course.refused = Some((operation, report));
                 self.course.read_now = true;

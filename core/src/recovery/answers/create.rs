@@ -193,6 +193,7 @@ impl Payment {
         if events.iter().any(|e| e.idempotency_key == *key) {
             self.confirm_create(plan, m);
             self.take(&seen, m);
+            self.judge_operations(m);
             return;
         }
         let created = events.iter().find(|e| e.name == "CREATED");

@@ -10,7 +10,9 @@ mod read;
 mod receipt;
 mod sense;
 
-pub use movement::{BUSY_MS, NEW_KEYS, QUIET_MS, STICKY_ANSWERS, STICKY_MS, UNPROVEN_MS};
+pub use movement::{
+    BUSY_MS, NEW_KEYS, OPEN_FOR_A_DAY, QUIET_MS, STICKY_ANSWERS, STICKY_MS, UNPROVEN_MS,
+};
 
 use crate::error::{Cause, Code, Group, Report};
 use crate::payment::{Now, Operation, Payment, Unsaved};

@@ -36,6 +36,9 @@ const READS_BEFORE_EVENTS: u32 = 3;
 /// An accepted operation whose proof does not appear is sent again with its key after this time, milliseconds.
 pub const UNPROVEN_MS: i64 = 60_000;
 
+/// Why a movement that is still being tried is listed as decision owed.
+pub const OPEN_FOR_A_DAY: &str = "neither proven nor ruled out within a day";
+
 /// What the event log says of one kind of movement, beyond what was there at the baseline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct LogView {
@@ -76,9 +79,13 @@ impl Payment {
                     self.may_have_happened(bad_answer(), None, m);
                 }
             },
-            Answer::Refused(report) | Answer::NotFound(report) => {
+            Answer::Refused(mut report) | Answer::NotFound(mut report) => {
                 if meaning(operation, &report) != Meaning::Final {
                     self.course.in_doubt = true;
+                }
+                if report.code == Code::ReferenceInUse {
+                    // Of a key, not of the payment's reference.
+                    report.code = Code::OutcomeUnknown;
                 }
                 self.course.last = Some(report.clone());
                 self.course.tries_of_key.refused(report, now);
@@ -89,9 +96,14 @@ impl Payment {
                     self.course.in_doubt = true;
                     self.course.tries_of_key.unanswered(now);
                 }
+                self.course.tries_of_key.left(now);
                 self.stop(report);
             }
-            Answer::RateLimited(report, asked) => self.step_back(report, asked, m),
+            Answer::RateLimited(report, asked) => {
+                // Nothing came of what was refused, but a gateway may have repeated it: the baseline stands from here on.
+                self.course.tries_of_key.left(now);
+                self.step_back(report, asked, m);
+            }
             Answer::Locked(report, asked) => {
                 self.course.tries_of_key.unanswered(now);
                 self.may_have_happened(unknown(report), asked, m);
@@ -142,7 +154,8 @@ impl Payment {
         };
         let moved = self.moved(operation);
         let authorized = self.record.aggregate.authorized;
-        let never_sent = self.course.tries_of_key.last.is_none();
+        // Under no key: what an earlier key did must not vanish in the baseline of the next one.
+        let never_sent = self.course.tries_of_key.since.is_none();
         let Some(movement) = self.movement_mut(operation) else {
             return;
         };
@@ -346,11 +359,13 @@ impl Payment {
         }
         refused.fresh = false;
         let capture = matches!(operation, Operation::Capture(_));
-        // Both keys cannot succeed, so that a new one can do no harm.
-        let only_one_fits = room < amount.saturating_mul(2);
+        // Of two keys only one can succeed, so that a new one can do no harm. By what fitted at the baseline: the key may
+        // have acted, and what is there now is less by that.
+        let fitted = room + self.moved(operation) - baseline;
+        let only_one_fits = fitted < amount.saturating_mul(2);
         match means {
             Meaning::FundsUnavailable => {
-                // Nothing is secured any more. It goes on being tried with the same key, but the passenger must be asked.
+                // Nothing is secured any more, and the passenger must be asked. The same key goes again if the host says so.
                 self.record.decision = "the bank has released the money".into();
                 self.must_save();
                 self.stop(report);
@@ -471,7 +486,7 @@ impl Payment {
         let since = self.course.tries_of_key.since;
         let old = since.is_some_and(|since| m.now.mono - since >= DAY_MS);
         if old && self.open_operation().is_some() && self.record.decision.is_empty() {
-            self.record.decision = "neither proven nor ruled out within a day".into();
+            self.record.decision = OPEN_FOR_A_DAY.into();
             self.must_save();
         }
     }

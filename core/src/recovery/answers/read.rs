@@ -45,7 +45,7 @@ impl Payment {
             }
             Answer::NotSent(report) => self.not_sent(report, m),
         }
-        if closed {
+        if closed && self.course.read_begun >= self.course.read_wanted {
             // What is known of a closed payment is enough to answer with; the read is not repeated in this call.
             self.course.read_now = false;
         }
