@@ -499,7 +499,7 @@
  */
 #define VP_SHELF_CLOSED 1
 
-/* What the meter itself remembers: one record, "meter-clock", of less than 128 bytes, written about once a day. */
+/* What the meter itself remembers: one record, "meter-clock", of less than 128 bytes, written about every two days. */
 #define VP_SHELF_METER 2
 
 /* ---- What the store hooks return ---- */

@@ -18,7 +18,7 @@ pub const VP_SHELF_OPEN: i32 = 0;
 /// A payment that is done; kept so that its reference is not used twice and a refund finds it. May be given up, oldest
 /// first, when there is no room for anything else.
 pub const VP_SHELF_CLOSED: i32 = 1;
-/// What the meter itself remembers: one record, "meter-clock", of less than 128 bytes, written about once a day.
+/// What the meter itself remembers: one record, "meter-clock", of less than 128 bytes, written about every two days.
 pub const VP_SHELF_METER: i32 = 2;
 
 /// Done.

@@ -6,7 +6,7 @@
 //! open/taxi-0815-42.b    of which the one with the higher `seq` counts
 //! closed/taxi-0815-41    a tombstone
 //! damaged/taxi-0815-40.1 what could not be read as a record, phone number blanked
-//! clock                  the latest time that is known, written about once a day
+//! clock                  the latest time that is known, written about every two days
 //! ```
 //!
 //! An upper-case letter `X` of a reference is `_x` in a file name, for file systems that ignore case.
