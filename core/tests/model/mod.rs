@@ -141,6 +141,10 @@ impl FullStore {
         }
     }
 
+    pub fn full(&self) {
+        self.left.store(0, Ordering::SeqCst);
+    }
+
     pub fn unlimited(&self) {
         self.left.store(i64::MAX, Ordering::SeqCst);
     }

@@ -264,7 +264,7 @@ fn addresses_of_the_host() {
     let mut meter = bench.driver();
     meter.call(&bench.open_line(&options)).is("rc=VP_OK");
     meter
-        .call("create wait=100")
+        .call("create ref=trip-0002 wait=100")
         .is("rc=VP_ERR_TLS state=RECORDED");
     bench.sim.fault(json!({
         "operation": "connection", "action": "certificate", "certificate": "other_name"
