@@ -7,13 +7,14 @@
 //! | 1 | a human must decide | `ASK_OFFICE` | `DECIDE` |
 //! | 2 | money lost | `ASK_OFFICE` | `OFFICE` |
 //! | 3 | everything captured was refunded | `TAKE_OTHER_PAYMENT`; `ASK_OFFICE` while a reservation is left | `DONE`; `CAPTURE` |
-//! | 4 | a capture is proven | `PAID_LEAVE` | `SETTLE` if anything is owed, `CAPTURE` if a reservation is left, else `DONE` |
+//! | 4 | a capture of ours is proven, or all is captured | `PAID_LEAVE` | `SETTLE` if anything is owed, `CAPTURE` if a reservation is left, else `DONE` |
 //! | 5 | dead: declined, expired, cancelled, never created | `TAKE_OTHER_PAYMENT` | `DONE` |
 //! | 6 | given up | `TAKE_OTHER_RELEASE_OWED` until the release is proven, then `TAKE_OTHER_PAYMENT` | `SETTLE`, `DONE` |
-//! | 7 | approved, capture intent on disk | `SECURED_LEAVE` | `SETTLE` |
-//! | 8 | approved | `WAIT` | `CAPTURE`; `SETTLE` while the record may be an older version |
-//! | 9 | a cancel is under way | `WAIT` | `SETTLE` |
-//! | 10 | everything else | `WAIT` | `POLL` |
+//! | 7 | approved and cancelled by others, no capture intent on disk | `TAKE_OTHER_PAYMENT` | `DONE` |
+//! | 8 | approved, capture intent on disk | `SECURED_LEAVE` | `SETTLE` |
+//! | 9 | approved | `WAIT` | `CAPTURE`; `SETTLE` while the record may be an older version |
+//! | 10 | a cancel is under way | `WAIT` | `SETTLE` |
+//! | 11 | everything else | `WAIT` | `POLL` |
 
 use crate::driver_text::Message;
 use crate::error::Code;
@@ -155,7 +156,10 @@ pub fn judge(p: &Payment) -> Judgement {
     let unfinished = bits & (owed::CAPTURE | owed::RELEASE | owed::RECEIPT | owed::REFUND) != 0;
     let then = |or: NextStep| if unfinished { Settle } else { or };
     let a = r.aggregate;
-    let captured = r.captures.iter().any(|c| c.progress == Progress::Done) || a.captured > 0;
+    let captured = r.captures.iter().any(|c| c.progress == Progress::Done)
+        || a.captured > 0 && a.captured == a.authorized;
+    let gone =
+        state == State::Authorized && a.captured == 0 && a.cancelled > 0 && a.reserved() == 0;
     let refunded = a.captured > 0 && a.refunded >= a.captured;
     let left = a.reserved() > 0 && r.release.is_none();
     let (verdict, next_step, message) = if !r.decision.is_empty() {
@@ -187,6 +191,8 @@ pub fn judge(p: &Payment) -> Judgement {
         }
     } else if state == State::Authorized && r.is_doubtful() && r.open_capture().is_none() {
         (Wait, Settle, Message::UnknownStillChecking)
+    } else if gone && r.open_capture().is_none() {
+        (TakeOtherPayment, then(Done), Message::Cancelled)
     } else if state == State::Authorized {
         if r.open_capture().is_some() {
             (SecuredLeave, Settle, Message::Secured)

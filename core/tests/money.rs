@@ -7,7 +7,7 @@ use std::sync::Arc;
 use vpmeter_core::client::hooks::Silent;
 use vpmeter_core::client::Outcome;
 use vpmeter_core::error::{Cause, Code};
-use vpmeter_core::journal::{Shelf, Store};
+use vpmeter_core::journal::Shelf;
 use vpmeter_core::payment::{CancelHow, Decision, OnApproval, State};
 use vpmeter_core::verdict::{owed, NextStep, Verdict};
 
@@ -596,4 +596,144 @@ fn money_that_the_bank_has_released_is_captured_only_when_asked_for() {
         "the driver may have taken cash"
     );
     assert_eq!(code(&m.client.capture(R, FARE, 1, true, MINUTE)), Code::Ok);
+}
+
+/// Wrong if what spoke of an earlier acting were forgotten when another refusal comes.
+#[test]
+fn no_refusal_is_proven_once_a_try_may_have_acted() {
+    let firsts = [
+        Fault::Status(409, model::problem(409, 6160).1),
+        Fault::Status(409, model::problem(409, 4010).1),
+        Fault::Status(400, model::problem(400, 6250).1),
+        Fault::Status(423, String::new()),
+        Fault::Status(401, "<html>".into()),
+        Fault::Status(200, "{}".into()),
+        Fault::LostBefore,
+    ];
+    for first in firsts {
+        for operation in ["capture", "refund"] {
+            let m = if operation == "capture" {
+                held()
+            } else {
+                paid()
+            };
+            m.model.fault(operation, first.clone());
+            let refusal = if operation == "capture" { 6140 } else { 6220 };
+            m.model.fault(operation, Fault::Refuse(400, refusal));
+            let o = match operation {
+                "capture" => m.client.capture(R, PART, 1, false, 3 * MINUTE),
+                _ => m.client.refund(R, PART, 1, 3 * MINUTE),
+            };
+            assert_eq!(code(&o), Code::OutcomeUnknown, "{first:?} {operation}");
+            let again = match operation {
+                "capture" => m.client.capture(R, PART, 2, false, MINUTE),
+                _ => m.client.refund(R, PART, 2, MINUTE),
+            };
+            assert_eq!(code(&again), Code::WrongState, "{first:?} {operation}");
+            acts_late(&m, operation, PART);
+            settle(&m, 30);
+            let s = m.model.payment(R);
+            let moved = if operation == "capture" {
+                s.captured
+            } else {
+                s.refunded
+            };
+            assert_eq!(moved, PART);
+            assert_eq!(known(&m).owed & (owed::CAPTURE | owed::REFUND), 0, "found");
+        }
+    }
+}
+
+/// Wrong if a new key made the old one forgotten.
+#[test]
+fn a_refusal_of_the_new_key_proves_nothing_of_the_old_one() {
+    let m = held();
+    m.model.fault("capture", Fault::LostBefore);
+    for _ in 0..3 {
+        m.model.fault("capture", Fault::Refuse(409, 4010));
+    }
+    m.model.fault("capture", Fault::Refuse(400, 6200));
+    let o = m.client.capture(R, FARE, 1, true, 5 * MINUTE);
+    assert_eq!(keys(&m, "capture").len(), 2);
+    assert_eq!(code(&o), Code::OutcomeUnknown);
+    assert_eq!(o.payment.unwrap().verdict, Verdict::SecuredLeave);
+    assert_eq!(
+        code(&m.client.cancel(R, CancelHow::GiveUp, 0)),
+        Code::WrongState
+    );
+    acts_late(&m, "capture", FARE);
+    settle(&m, 20);
+    assert_eq!(known(&m).verdict, Verdict::PaidLeave);
+}
+
+#[test]
+fn a_page_that_wants_credentials_does_not_make_a_payment_dead() {
+    let m = Meter::new();
+    m.model
+        .fault("create", Fault::ActThen(401, "<html>".into()));
+    let (status, body) = model::problem(400, 7010);
+    m.model.fault("create", Fault::Status(status, body));
+    let o = m.client.create_push_payment(&push(R, FARE), MINUTE);
+    assert_eq!(code(&o), Code::Ok, "{}", o.report);
+}
+
+#[test]
+fn a_refused_last_capture_releases_nothing() {
+    let m = held();
+    m.model.fault("capture", Fault::Refuse(400, 6140));
+    let o = m.client.capture(R, PART, 1, true, MINUTE);
+    assert_eq!(code(&o), Code::Amount);
+    settle(&m, 5);
+    assert_eq!(m.model.payment(R).cancelled, 0);
+    let o = m.client.decide(R, Decision::Capture, MINUTE);
+    assert_eq!((code(&o), m.model.payment(R).captured), (Code::Ok, FARE));
+}
+
+#[test]
+fn what_others_do_to_a_payment_is_told() {
+    // Given up, and captured in the portal: the passenger has paid twice.
+    let m = held();
+    m.client.cancel(R, CancelHow::GiveUp, 0);
+    portal(&m, "capture", FARE, "");
+    settle(&m, 1);
+    let p = known(&m);
+    assert_eq!((p.verdict, p.closed), (Verdict::AskOffice, false));
+    assert_eq!(code(&m.client.refund(R, FARE, 1, MINUTE)), Code::Ok);
+    settle(&m, 1);
+    assert!(known(&m).closed);
+    // The rest was to be released, and the portal captured it.
+    let m = held();
+    m.client.capture(R, PART, 1, false, MINUTE);
+    portal(&m, "capture", FARE - PART, "");
+    let o = m.client.cancel(R, CancelHow::ReleaseRest, MINUTE);
+    assert_eq!(code(&o), Code::Refused);
+    assert_eq!(o.payment.unwrap().verdict, Verdict::AskOffice);
+    // A part in the portal is not the fare.
+    let m = held();
+    portal(&m, "capture", 100, "");
+    let p = m.client.poll(R, MINUTE).payment.unwrap();
+    assert_eq!((p.verdict, p.next_step), (Verdict::Wait, NextStep::Capture));
+    // The reservation is cancelled before anybody captured.
+    let m = held();
+    let mut world = m.model.world();
+    world.payments.get_mut(R).unwrap().cancelled = FARE;
+    drop(world);
+    m.client.apply_webhook(R, "CANCELLED", "", MINUTE);
+    let p = known(&m);
+    assert_eq!(
+        (p.verdict, p.next_step, p.closed),
+        (Verdict::TakeOtherPayment, NextStep::Done, true)
+    );
+}
+
+#[test]
+fn what_is_lost_is_not_given_up_as_well() {
+    let m = held();
+    m.model.fault("capture", Fault::Refuse(400, 6100));
+    m.client.capture(R, FARE, 1, true, MINUTE);
+    assert_ne!(known(&m).owed & owed::LOST, 0);
+    assert_eq!(
+        code(&m.client.cancel(R, CancelHow::GiveUp, MINUTE)),
+        Code::WrongState
+    );
 }

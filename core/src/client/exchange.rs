@@ -113,7 +113,7 @@ pub(super) struct Errand {
     message: Message,
     fetched_for_401: bool,
     /// Something that is not the API answered 401 to an earlier request of this step: it may have been carried out.
-    in_doubt: bool,
+    pub in_doubt: bool,
     aloft: Option<Aloft>,
 }
 
@@ -153,21 +153,6 @@ impl Client {
     /// Sends the errand's message with a token; a 401 drops the token and sends once more. `None`: the call's time is over
     /// before there is an answer; what is under way then is in the errand, or in the desk of the token.
     pub(super) fn send(&self, errand: &mut Errand, call: &Rc<Call>) -> Option<Answer> {
-        let answer = self.send_with_token(errand, call)?;
-        Some(match answer {
-            // The last request did nothing; the one before may have done it.
-            Answer::NotSent(mut r) | Answer::RateLimited(mut r, _) if errand.in_doubt => {
-                r.code = Code::OutcomeUnknown;
-                Answer::Unknown(r)
-            }
-            Answer::Unauthorized(r) if errand.in_doubt => {
-                Answer::Unauthorized(r.because(Cause::BadAnswer))
-            }
-            answer => answer,
-        })
-    }
-
-    fn send_with_token(&self, errand: &mut Errand, call: &Rc<Call>) -> Option<Answer> {
         loop {
             let (carried, serial, begun) = match errand.aloft.take() {
                 Some(aloft) => {

@@ -154,6 +154,10 @@ impl Call {
     /// Why the call was stopped from outside, if it was.
     pub fn stopped_report(&self) -> Option<Report> {
         match self.stop.get()? {
+            // "Surely nothing happened" is no word for a call that has sent something.
+            Stop::Interrupted if self.sent.get() => {
+                Some(Report::new(Code::Pending, "interrupted").because(Cause::Interrupted))
+            }
             Stop::Interrupted => {
                 Some(Report::new(Code::Interrupted, "interrupted").because(Cause::Interrupted))
             }
@@ -332,6 +336,7 @@ impl Client {
             goal,
             traffic,
             requests,
+            in_doubt,
             ..
         } = errand;
         let mut live = slot.lock();
@@ -348,7 +353,11 @@ impl Client {
         };
         count(&mut live.payment, traffic, requests);
         call.sent
-            .set(call.sent.get() | may_have_acted(step, &answer));
+            .set(call.sent.get() | in_doubt | may_have_acted(step, &answer));
+        if let (true, Step::Send(operation)) = (in_doubt, step) {
+            let now = self.now().mono;
+            live.payment.earlier_try_unanswered(operation, now);
+        }
         self.take_in(&mut live.payment, step, goal, answer);
         live.version += 1;
         if live.payment.course.unsaved == Unsaved::Must || live.payment.record.is_finished() {

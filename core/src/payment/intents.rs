@@ -162,6 +162,9 @@ impl Record {
                 if self.is_dead() || self.given_up {
                     return Ok(false);
                 }
+                if self.lost.is_some() {
+                    return Err(wrong_state("the reservation is gone"));
+                }
                 self.check_beyond_doubt()?;
                 if self.has_capture() {
                     return Err(wrong_state(

@@ -19,7 +19,8 @@ pub struct Refusals {
 /// The tries of the key of the open movement.
 #[derive(Clone, Debug, Default)]
 pub struct Tries {
-    /// A try has no answer that says what became of it. What was loaded counts as having one.
+    /// A try, under any key of the movement, may have acted or may still: it has no answer, or one that speaks of an earlier
+    /// acting ("in progress", a conflict of keys, 2xx). What was loaded counts as having one.
     pub unanswered: bool,
     /// When a try may last have left (loading counts as one), monotonic milliseconds; `None`: none of this key ever did.
     pub last: Option<i64>,
@@ -44,9 +45,10 @@ impl Tries {
         }
     }
 
-    /// Of the next key of the same movement.
+    /// Of the next key of the same movement. What may still act under the earlier one goes on to count.
     pub fn next_key(&self) -> Tries {
         Tries {
+            unanswered: self.unanswered,
             since: self.since,
             ..Tries::default()
         }

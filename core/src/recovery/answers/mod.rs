@@ -91,6 +91,21 @@ impl Payment {
         }
     }
 
+    /// An earlier request of the step whose answer is taken in next was answered by something that is not the API.
+    pub fn earlier_try_unanswered(&mut self, operation: Operation, now_mono: i64) {
+        match operation {
+            Operation::Create => {
+                self.course.create_may_have_left = true;
+                self.course.last_create_byte = now_mono;
+            }
+            Operation::Capture(_) | Operation::Refund(_) => {
+                self.course.in_doubt = true;
+                self.course.tries_of_key.unanswered(now_mono);
+            }
+            Operation::Withdraw | Operation::Release => self.course.in_doubt = true,
+        }
+    }
+
     /// A read is cheaper than a repeat, and may already prove it.
     fn may_have_happened(&mut self, report: Report, asked: Option<u32>, m: Moment) {
         self.course.in_doubt = true;

@@ -48,8 +48,9 @@ pub(super) struct LogView {
     failed: bool,
     /// By others since the baseline, minor units: under their keys, or of another amount.
     others: i64,
-    /// Without a key since the baseline and of the amount of this movement: possibly ours, minor units.
-    keyless: i64,
+    /// Since the baseline and of the amount of this movement, minor units: without a key, or, while a try may have acted, under
+    /// one that is not ours as the log writes it. Possibly ours.
+    possibly: i64,
     /// The log shows at least what the sums show.
     complete: bool,
 }
@@ -67,6 +68,7 @@ impl Payment {
                     self.course.tries = 0;
                     let tries = &mut self.course.tries_of_key;
                     tries.left(now);
+                    tries.unanswered = true;
                     tries.accepted = true;
                     // What the log says of a failure is not taken back by a 2xx.
                     tries.refused = tries.refused.take().filter(|r| r.report.http_status == 0);
@@ -80,8 +82,14 @@ impl Payment {
                 }
             },
             Answer::Refused(mut report) | Answer::NotFound(mut report) => {
-                if meaning(operation, &report) != Meaning::Final {
-                    self.course.in_doubt = true;
+                match meaning(operation, &report) {
+                    Meaning::Final => {}
+                    // They speak of an earlier try that acts, or has acted.
+                    Meaning::InProgress | Meaning::Contradiction => {
+                        self.course.in_doubt = true;
+                        self.course.tries_of_key.unanswered = true;
+                    }
+                    Meaning::Blocked | Meaning::FundsUnavailable => self.course.in_doubt = true,
                 }
                 if report.code == Code::ReferenceInUse {
                     // Of a key, not of the payment's reference.
@@ -228,12 +236,12 @@ impl Payment {
         if self.movement(operation).is_some_and(|x| x.held) {
             return;
         }
-        let nothing_moved = grown <= 0 && log.others == 0 && log.keyless == 0;
+        let nothing_moved = grown <= 0 && log.others == 0 && log.possibly == 0;
         if self.is_quiet(m) {
             self.after_the_quiet(operation, nothing_moved);
             return;
         }
-        let possibly_ours = log.keyless > 0 || grown > 0 && !log.complete;
+        let possibly_ours = log.possibly > 0 || grown > 0 && !log.complete;
         if possibly_ours && !self.is_young(m) && self.course.accepted_at.is_none() {
             self.hold("it may have happened: the servers' log does not say whose it is");
             return;
@@ -251,6 +259,7 @@ impl Payment {
         let baseline = movement.and_then(|m| m.baseline).unwrap_or(0);
         let amount = movement.map_or(0, |m| m.amount);
         let keys = self.keys_of(operation);
+        let unanswered = self.course.tries_of_key.unanswered;
         let mut total: i64 = 0;
         for event in events.iter().filter(|e| e.name == name) {
             let ours = keys.contains(&event.idempotency_key);
@@ -266,9 +275,12 @@ impl Payment {
             if ours || since == 0 {
                 continue;
             }
-            match event.idempotency_key.is_empty() && event.amount == amount {
-                true => log.keyless = log.keyless.saturating_add(since),
-                false => log.others = log.others.saturating_add(since),
+            let keyless = event.idempotency_key.is_empty();
+            if event.amount == amount && (keyless || unanswered) {
+                log.possibly = log.possibly.saturating_add(since);
+            }
+            if !keyless || event.amount != amount {
+                log.others = log.others.saturating_add(since);
             }
         }
         log.complete = total >= self.moved(operation);
@@ -344,17 +356,17 @@ impl Payment {
         let for_ms = m.now.mono - refused.since;
         let sticks = |ms: i64| refused.count >= STICKY_ANSWERS && for_ms >= ms;
         let (sticks, stays_busy) = (sticks(STICKY_MS), sticks(BUSY_MS));
-        if room < amount {
-            // It cannot succeed. Whether it has already, only the log can tell once the sums have grown.
-            let others_only = |l: LogView| l.complete && l.keyless == 0;
-            if grown <= 0 || log.is_some_and(others_only) {
-                self.refuse(operation, &report);
-                return;
-            }
-        }
         let means = meaning(operation, &report);
-        if log.is_none() && (room < amount || means == Meaning::Contradiction) {
+        if log.is_none() && (grown > 0 || means == Meaning::Contradiction) {
             self.course.events_now = true;
+            return;
+        }
+        // Once the sums have grown, only the log can tell whether it has happened.
+        let others_only = |l: LogView| l.complete && l.possibly == 0;
+        let nothing_of_ours = grown <= 0 || log.is_some_and(others_only);
+        if room < amount && nothing_of_ours {
+            // It cannot succeed, and has not.
+            self.refuse(operation, &report);
             return;
         }
         refused.fresh = false;
@@ -368,9 +380,14 @@ impl Payment {
                 // Nothing is secured any more, and the passenger must be asked. The same key goes again if the host says so.
                 self.record.decision = "the bank has released the money".into();
                 self.must_save();
-                self.stop(report);
+                self.stop(match unanswered {
+                    true => unknown(report),
+                    false => report,
+                });
             }
-            Meaning::Final if sticks && !unanswered => self.refuse(operation, &report),
+            Meaning::Final if sticks && is_definite(&report) && !unanswered && nothing_of_ours => {
+                self.refuse(operation, &report);
+            }
             Meaning::Final | Meaning::Blocked | Meaning::Contradiction if sticks && capture => {
                 let another = means != Meaning::Final && only_one_fits;
                 match another {
@@ -502,11 +519,20 @@ impl Payment {
 
     /// The movement has not happened, and nothing that was sent for it can act any more.
     fn refuse(&mut self, operation: Operation, report: &Report) {
-        let refused = Progress::Refused(Refusal::of(report));
+        let mut report = report.clone();
+        if report.code == Code::OutcomeUnknown {
+            // A conflict, of which the sums have shown what it was about.
+            report.code = Code::Amount;
+        }
+        let refused = Progress::Refused(Refusal::of(&report));
         let r = &mut self.record;
         match operation {
             Operation::Capture(i) => {
                 r.captures[i].progress = refused;
+                if r.release_owed() {
+                    // It was asked for with a capture that has not happened: what is reserved is decided about as a whole.
+                    r.release = None;
+                }
                 let reserved = r.aggregate.reserved();
                 // Gone for good only if the servers say so in as many words; otherwise somebody must look.
                 if matches!(report.vipps_code, 6100) || reserved == 0 {
@@ -525,7 +551,14 @@ impl Payment {
             }
             _ => return,
         }
-        self.course.last = Some(report.clone());
+        self.course.last = Some(report);
         self.operation_over(Unsaved::Must);
     }
+}
+
+/// A refusal that is true of every copy of the request, whichever the servers carry out first: the period is over, only the
+/// whole may be captured, the unit refunds nothing, the state forbids it. A 4xx without such a code says nothing of a copy that
+/// something on the way has made.
+fn is_definite(report: &Report) -> bool {
+    matches!(report.vipps_code, 5100 | 6100 | 6140 | 6200 | 6210 | 6220)
 }

@@ -9,6 +9,9 @@ use crate::reference::KeyOf;
 use crate::retry::Answer;
 use crate::vipps::epayment::{parse_events, PaymentAnswer};
 
+/// How the reason begins why a payment that was given up is not at rest.
+const GIVEN_UP: &str = "given up, and ";
+
 impl Payment {
     /// The answer to a read of the payment.
     pub fn on_read(&mut self, answer: Answer, goal: Goal, plan: &PollPlan, m: Moment) {
@@ -135,6 +138,12 @@ impl Payment {
         }
         let mut sums = r.aggregate;
         sums.grow(seen.sums);
+        let kept = sums.captured > sums.refunded;
+        if r.given_up && kept && seen.state == Some(State::Authorized) {
+            r.closed_at = 0;
+            self.course.reopened = true;
+            return;
+        }
         let alive = match seen.state {
             Some(State::Created) => r.state != State::Authorized,
             Some(State::Authorized) => r.state != State::Authorized || sums.reserved() > 0,
@@ -214,17 +223,48 @@ impl Payment {
             && self.record.open_movement().is_none()
             && (dead || nothing_reserved)
         {
+            let of_others = self.captured_by_others();
             if let Some(c) = &mut self.record.release {
                 c.progress = Progress::Done;
+                if of_others > 0 && self.record.aggregate.cancelled == 0 {
+                    let r = Report::new(Code::Refused, "others captured what was to be released");
+                    c.progress = Progress::Refused(Refusal::of(&r));
+                    self.record.decision = format!("{of_others} captured by others");
+                }
             }
-            self.operation_over(Unsaved::RidesAlong);
+            self.operation_over(Unsaved::Must);
         }
+        self.judge_given_up();
         self.judge_sums(m);
         let pending = self.course.refused.take();
         if let Some((operation, report)) = pending {
             self.after_cancel_refusal(operation, report, m);
         } else if !self.course.events_now {
             self.after_look(None, m);
+        }
+    }
+
+    /// Captured beyond what was proven to be ours, minor units.
+    fn captured_by_others(&self) -> i64 {
+        let r = &self.record;
+        let done = r
+            .captures
+            .iter()
+            .filter(|m| m.progress == Progress::Done)
+            .map(|m| m.amount);
+        r.aggregate.captured - done.sum::<i64>()
+    }
+
+    /// The driver was told to take another payment, and somebody has captured this one: it must be refunded.
+    fn judge_given_up(&mut self) {
+        let r = &mut self.record;
+        let kept = r.aggregate.captured - r.aggregate.refunded;
+        if r.given_up && kept > 0 && r.decision.is_empty() && r.lost.is_none() {
+            r.decision = format!("{GIVEN_UP}{kept} are captured: refund it");
+            self.must_save();
+        } else if r.given_up && kept == 0 && r.decision.starts_with(GIVEN_UP) {
+            r.decision.clear();
+            self.must_save();
         }
     }
 
