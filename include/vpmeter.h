@@ -653,7 +653,8 @@
 /*
  * Which capture or refund of a payment is meant, in the flags of vp_capture and vp_refund: from 1, which 0 means too.
  * The same number again is the same capture or refund, so a double press never takes or returns money twice; the second
- * partial capture must be asked for as VP_NTH(2).
+ * partial capture must be asked for as VP_NTH(2). While one is not proven, also under a decision, another number is
+ * VP_ERR_WRONG_STATE.
  */
 #define VP_NTH(n) ((uint32_t)(n) << 16)
 
@@ -684,7 +685,7 @@
 
 /* ---- What a human decides: vp_decide ---- */
 
-/* Capture all that is reserved. */
+/* Capture all that is reserved. Where a capture or refund is neither proven nor ruled out: go on with that one, under its key. */
 #define VP_DECIDE_CAPTURE 1
 
 /* Release all that is not captured; without any capture, give the payment up. */

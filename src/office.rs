@@ -13,7 +13,7 @@ use crate::payment::vp_payment;
 use crate::pointers::{self, CStruct};
 use crate::ride::about_payment;
 
-/// Capture all that is reserved.
+/// Capture all that is reserved. Where a capture or refund is neither proven nor ruled out: go on with that one, under its key.
 pub const VP_DECIDE_CAPTURE: i32 = 1;
 /// Release all that is not captured; without any capture, give the payment up.
 pub const VP_DECIDE_GIVE_UP: i32 = 2;

@@ -79,6 +79,10 @@ impl Client {
             );
             payment.put_in_doubt(&why);
         }
+        if payment.record.create.body.is_none() {
+            // A power cut may have brought back an older version that still holds the phone number.
+            self.doors.store.forget_older(Shelf::Open, name);
+        }
         // Under one lock: another thread that looks for it finds it in one of the two.
         let mut payments = self.shelf();
         self.unread().remove(name);

@@ -349,7 +349,7 @@ pub struct Lost {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Decision {
-    /// Capture all that is reserved.
+    /// Capture all that is reserved; where a capture or refund is open, go on with that one.
     Capture = 1,
     /// Release all that is not captured; without any capture, give the payment up.
     GiveUp = 2,

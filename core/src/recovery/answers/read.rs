@@ -1,7 +1,7 @@
 //! The answer to a read of the payment or of its event log.
 
 use super::{unreadable, Moment};
-use crate::error::{Code, Report};
+use crate::error::{Cause, Code, Report};
 use crate::payment::{Aggregate, Cancel, Payment, Progress, Refusal, State, Unsaved};
 use crate::poll::PollPlan;
 use crate::recovery::{Goal, CREATE_WATCH_MS};
@@ -18,6 +18,10 @@ impl Payment {
         self.course.next_poll = m.now.mono + self.course.poll_every;
         let before = self.what_is_seen();
         let closed = self.record.closed_at != 0;
+        let interrupted = matches!(
+            &answer,
+            Answer::NotSent(r) | Answer::Unknown(r) if r.cause == Cause::Interrupted
+        );
         match answer {
             Answer::Done(body) => match self.readable(&body) {
                 // A payment answer without a state that is known and without a sum tells nothing.
@@ -48,7 +52,7 @@ impl Payment {
             }
             Answer::NotSent(report) => self.not_sent(report, m),
         }
-        if closed && self.course.read_begun >= self.course.read_wanted {
+        if closed && !interrupted && self.course.read_begun >= self.course.read_wanted {
             // What is known of a closed payment is enough to answer with; the read is not repeated in this call.
             self.course.read_now = false;
         }
