@@ -1,0 +1,67 @@
+//! The proof: `vp-proof simulate` runs the real client against a simulated world.
+
+mod model;
+mod simulate;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+vp-proof simulate [--seed N] [--from N] [--runs N] [--seconds N] [--most N] [--survey] [--stories DIR] [--only PROPERTY]
+                  [--late-capture MINUTES] [--no-threads]
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let ok = match args.next().as_deref() {
+        Some("simulate") => match asked(args) {
+            Ok(asked) => simulate::main(&asked),
+            Err(why) => {
+                eprint!("{why}\n{USAGE}");
+                return ExitCode::from(2);
+            }
+        },
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    if ok {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn asked(mut args: impl Iterator<Item = String>) -> Result<simulate::Asked, String> {
+    let mut asked = simulate::Asked {
+        seed: None,
+        from: 1,
+        runs: 100_000,
+        seconds: None,
+        most: 1,
+        survey: false,
+        settings: simulate::Settings::default(),
+        stories: None,
+        only: None,
+    };
+    while let Some(name) = args.next() {
+        let mut value = || args.next().ok_or(format!("{name} needs a value"));
+        let number = |text: String| text.parse::<u64>().map_err(|e| format!("{text}: {e}"));
+        match name.as_str() {
+            "--seed" => asked.seed = Some(number(value()?)?),
+            "--from" => asked.from = number(value()?)?,
+            "--runs" => asked.runs = number(value()?)?,
+            "--seconds" => asked.seconds = Some(number(value()?)?),
+            "--most" => asked.most = number(value()?)? as usize,
+            "--survey" => asked.survey = true,
+            "--stories" => asked.stories = Some(value()?),
+            "--only" => asked.only = Some(value()?),
+            "--late-capture" => {
+                asked.settings.bounds.capture = number(value()?)? as i64 * 60_000;
+            }
+            "--no-threads" => asked.settings.threads = false,
+            _ => return Err(format!("{name} is not known")),
+        }
+    }
+    Ok(asked)
+}
