@@ -221,18 +221,14 @@ impl Medium {
         }
     }
 
-    /// Bytes anywhere on the disk.
+    /// A file that holds these bytes.
     pub fn holds(&self, what: &[u8]) -> Option<String> {
-        let names = self.live.files.iter().chain(self.durable.files.iter());
-        for (path, place) in names {
-            let file = &self.files[*place];
-            for bytes in [&file.live, &file.durable] {
-                if bytes.windows(what.len()).any(|w| w == what) {
-                    return Some(path.display().to_string());
-                }
-            }
-        }
-        None
+        let mut names = self.live.files.iter();
+        let found = names.find(|(_, place)| {
+            let bytes = &self.files[**place].live;
+            bytes.windows(what.len()).any(|w| w == what)
+        });
+        found.map(|(path, _)| path.display().to_string())
     }
 }
 
