@@ -58,6 +58,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<simulate::Asked, Stri
             "--only" => asked.only = Some(value()?),
             "--late-capture" => {
                 asked.settings.bounds.capture = number(value()?)? as i64 * 60_000;
+                asked.settings.raised = true;
             }
             "--no-threads" => asked.settings.threads = false,
             _ => return Err(format!("{name} is not known")),

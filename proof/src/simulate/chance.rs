@@ -72,11 +72,9 @@ pub enum Kind {
     Till,
     /// The client's own random bytes.
     Bytes,
-    /// Which thread goes on.
-    Thread,
 }
 
-const KINDS: usize = 10;
+const KINDS: usize = 9;
 
 /// One fate: scene, kind, count.
 pub type Mark = (u32, Kind, u32);

@@ -377,17 +377,17 @@ impl Ledger {
             -89..=-70 => asks[place].state = Asked::Refused,
             _ => return,
         }
-        let amount = asks[place].amount;
+        let (amount, any) = (asks[place].amount, asks[place].implied);
         let of_it = |state: Asked| {
             asks.iter()
-                .filter(|a| a.amount == amount && a.state == state)
+                .filter(|a| (any || a.amount == amount) && a.state == state)
                 .count()
         };
         let (proven, refused) = (of_it(Asked::Proven), of_it(Asked::Refused));
         let moved = servers.payments.get(reference).map_or(0, |p| {
             p.moves
                 .iter()
-                .filter(|m| m.op == op && m.by == By::Client && m.amount == amount)
+                .filter(|m| m.op == op && m.by == By::Client && (any || m.amount == amount))
                 .count()
         });
         let word = op.word();
@@ -397,7 +397,7 @@ impl Ledger {
                 format!("VP_OK for {word} {nth} of {amount} of {reference}; our keys moved that amount {moved} times, and {proven} times it is called done"),
             );
         } else if code < 0 {
-            let asked = asks.iter().filter(|a| a.amount == amount).count();
+            let asked = asks.iter().filter(|a| any || a.amount == amount).count();
             if moved + refused > asked {
                 self.broken(
                     "P4-refused-is-refused",
@@ -425,7 +425,7 @@ fn over(reference: &str, op: Op, asks: &[Ask], servers: &Servers) -> Option<(&'s
         .filter(|a| a.implied && a.state != Asked::Refused)
         .count();
     let mut excess = 0;
-    let mut refused = false;
+    let mut refused = asks.iter().any(|a| a.implied && a.state == Asked::Refused);
     for amount in amounts {
         let moved = ours.iter().filter(|a| **a == amount).count();
         let of_it = asks.iter().filter(|a| !a.implied && a.amount == amount);

@@ -523,7 +523,7 @@ impl Till {
                 nth: 1,
                 amount: ride.content.amount,
                 state: Asked::Open,
-                implied: false,
+                implied: true,
             });
         }
         let name = ride.reference.clone();
@@ -643,13 +643,6 @@ impl Till {
         call: impl FnOnce(&Arc<Client>, Ask) -> Outcome,
     ) {
         let name = ride.reference.clone();
-        let place = |ride: &mut Ride| -> *mut Vec<Ask> {
-            match op {
-                Op::Capture => &mut ride.captures,
-                _ => &mut ride.refunds,
-            }
-        };
-        let _ = place;
         let fresh = {
             let mut world = self.shared.world();
             let Some(known) = world.ledger.ride_mut(&name) else {
@@ -678,7 +671,16 @@ impl Till {
                     }
                 }
             }
-            Some(code) => world.ledger.answered(&name, op, ask.nth, code, &world.servers),
+            Some(code) => {
+                if !nothing_recorded(code) && !in_doubt(code) && op == Op::Capture {
+                    // What the library might have chosen, the till has now.
+                    if let Some(known) = world.ledger.ride_mut(&name) {
+                        let asks = known.captures.iter_mut();
+                        asks.filter(|a| a.nth == ask.nth).for_each(|a| a.implied = false);
+                    }
+                }
+                world.ledger.answered(&name, op, ask.nth, code, &world.servers);
+            }
             None => {}
         }
     }
