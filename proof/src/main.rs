@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 vp-proof simulate [--seed N] [--from N] [--runs N] [--seconds N] [--most N] [--survey] [--stories DIR] [--only PROPERTY]
-                  [--late-capture MINUTES] [--no-threads]
+                  [--late-capture MINUTES] [--no-threads] [--trace]
 ";
 
 fn main() -> ExitCode {
@@ -43,6 +43,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<simulate::Asked, Stri
         settings: simulate::Settings::default(),
         stories: None,
         only: None,
+        trace: false,
     };
     while let Some(name) = args.next() {
         let mut value = || args.next().ok_or(format!("{name} needs a value"));
@@ -60,6 +61,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<simulate::Asked, Stri
                 asked.settings.bounds.capture = number(value()?)? as i64 * 60_000;
                 asked.settings.raised = true;
             }
+            "--trace" => asked.trace = true,
             "--no-threads" => asked.settings.threads = false,
             _ => return Err(format!("{name} is not known")),
         }

@@ -12,6 +12,7 @@ use crate::model::Ms;
 thread_local! {
     static SCENE: Cell<u32> = const { Cell::new(0) };
     static SENT: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    static GAVE_UP: Cell<bool> = const { Cell::new(false) };
     static INTERRUPTS: RefCell<Option<Arc<Interrupts>>> = const { RefCell::new(None) };
     static SEAT: RefCell<Option<(Arc<Baton>, usize)>> = const { RefCell::new(None) };
 }
@@ -25,6 +26,7 @@ pub fn scene() -> u32 {
 pub fn begin(scene: u32, interrupts: Option<Arc<Interrupts>>) {
     SCENE.set(scene);
     SENT.with_borrow_mut(Vec::clear);
+    GAVE_UP.set(false);
     INTERRUPTS.set(interrupts);
 }
 
@@ -36,6 +38,16 @@ pub fn sent(id: u64) {
 /// What this thread has sent in this scene.
 pub fn sent_here() -> Vec<u64> {
     SENT.with_borrow(Clone::clone)
+}
+
+/// The host gave the ride up in the middle of a call: what the call ends with is an answer to that.
+pub fn give_up() {
+    GAVE_UP.set(true);
+}
+
+/// Whether it did.
+pub fn gave_up() -> bool {
+    GAVE_UP.get()
 }
 
 /// The host interrupts the call that runs.

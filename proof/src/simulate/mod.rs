@@ -39,6 +39,8 @@ pub struct Asked {
     pub settings: Settings,
     /// Where stories go, beside the terminal.
     pub stories: Option<String>,
+    /// Name each seed before its run.
+    pub trace: bool,
     /// Property to look for, others are counted only.
     pub only: Option<String>,
 }
@@ -90,6 +92,9 @@ pub fn main(asked: &Asked) -> bool {
     let limit = asked.seconds.map(Duration::from_secs);
     while runs < asked.runs && limit.is_none_or(|l| began.elapsed() < l) {
         let seed = seeds.next();
+        if asked.trace {
+            eprintln!("{seed}");
+        }
         let ended = run(seed, &asked.settings, &Without::default(), false);
         runs += 1;
         rides += ended.rides;

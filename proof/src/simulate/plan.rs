@@ -165,6 +165,8 @@ pub fn draw(rng: &mut Rng, portal: bool, forged: bool, threads: bool) -> Vec<Sce
         3 => acts.extend([Act::Poll, Act::Capture(part(rng), true), Act::Refund(part(rng))]),
         4 => acts.extend([Act::Cancel(Cancel::IfNotApproved), Act::Poll]),
         5 => acts.extend([Act::Cancel(Cancel::GiveUp)]),
+        6 if rng.chance(500) => acts.extend([Act::Cancel(Cancel::GiveUp), Act::Restart(end(rng))]),
+        7 if rng.chance(500) => acts.extend([Act::Restart(end(rng)), Act::Settle]),
         _ => {}
     }
     for _ in 0..rng.below(7) {

@@ -349,7 +349,9 @@ impl MeterDisk {
             }
         }
         let (mut rng, mark) = world.fates.draw(scene, Kind::Disk);
-        if !rng.chance(world.weather.level(Class::Disk)) || !world.fates.fires(mark) {
+        // A slot is read once in a life: what that meets matters.
+        let level = world.weather.level(Class::Disk) * if what == "read" { 4 } else { 1 };
+        if !rng.chance(level) || !world.fates.fires(mark) {
             return Meets::Nothing;
         }
         let trouble = match writes {
@@ -645,6 +647,7 @@ impl Hooks for Doors {
         match rng.below(4) {
             0 if !reference.is_empty() => {
                 world.say(|| format!("  the driver gives {reference} up in the middle of the call"));
+                baton::give_up();
                 Tick::GiveUp
             }
             1 | 2 => {

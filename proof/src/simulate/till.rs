@@ -569,7 +569,7 @@ impl Till {
             None => known.doubtful |= !known.recorded,
             Some(code) => {
                 known.recorded = true;
-                if whole {
+                if whole && !baton::gave_up() {
                     world.ledger.answered(&name, Op::Capture, 1, code, &world.servers);
                 }
             }
@@ -663,6 +663,7 @@ impl Till {
         let mut world = self.shared.world();
         let world = &mut *world;
         match code {
+            Some(_) if baton::gave_up() => {}
             Some(code) if nothing_recorded(code) && fresh => {
                 if let Some(known) = world.ledger.ride_mut(&name) {
                     match op {
