@@ -353,6 +353,10 @@ impl Servers {
                     Kept::Answered(answer) => Arrival::Answered(answer.clone()),
                     Kept::Runs(run) => match self.habits.meanwhile {
                         Meanwhile::Waits => Arrival::Joins(*run),
+                        // "Before reservation" is said of captures alone.
+                        Meanwhile::Answers(_, 6080) if r.op != Op::Capture => {
+                            Arrival::Answered(answers::problem(409, 0))
+                        }
                         Meanwhile::Answers(status, code) => {
                             Arrival::Answered(answers::problem(status, code))
                         }

@@ -57,6 +57,8 @@ pub struct Ask {
     pub state: Asked,
     /// By a human's decision or by the create alone: the library chose the amount.
     pub implied: bool,
+    /// Nobody knows whether it was recorded.
+    pub doubtful: bool,
 }
 
 /// What a payment request says.
@@ -353,6 +355,19 @@ impl Ledger {
         }
     }
 
+    /// Nobody knows whether capture or refund number `nth` was recorded.
+    pub fn doubt(&mut self, reference: &str, op: Op, nth: u32) {
+        if let Some(ride) = self.ride_mut(reference) {
+            let asks = match op {
+                Op::Capture => &mut ride.captures,
+                _ => &mut ride.refunds,
+            };
+            asks.iter_mut()
+                .filter(|a| a.nth == nth)
+                .for_each(|a| a.doubtful = true);
+        }
+    }
+
     /// A code was given for capture or refund number `nth`.
     pub fn answered(
         &mut self,
@@ -392,9 +407,10 @@ impl Ledger {
         });
         // Whoever captured the whole reservation: it is paid, and nothing is left to capture.
         let whole = op == Op::Capture
-            && servers.payments.get(reference).is_some_and(|p| {
-                p.sums.captured == p.sums.authorized && p.sums.captured == amount
-            });
+            && servers
+                .payments
+                .get(reference)
+                .is_some_and(|p| p.sums.captured == p.sums.authorized);
         let word = op.word();
         if code == 0 && moved < proven && !whole {
             self.broken(

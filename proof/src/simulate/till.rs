@@ -524,6 +524,7 @@ impl Till {
                 amount: ride.content.amount,
                 state: Asked::Open,
                 implied: true,
+                    doubtful: false,
             });
         }
         let name = ride.reference.clone();
@@ -630,6 +631,7 @@ impl Till {
                     amount,
                     state: Asked::Open,
                     implied: false,
+                    doubtful: false,
                 })
             }
         }
@@ -677,11 +679,17 @@ impl Till {
                     // What the library might have chosen, the till has now.
                     if let Some(known) = world.ledger.ride_mut(&name) {
                         let asks = known.captures.iter_mut();
-                        asks.filter(|a| a.nth == ask.nth).for_each(|a| a.implied = false);
+                        asks.filter(|a| a.nth == ask.nth).for_each(|a| {
+                            a.implied = false;
+                            a.doubtful = false;
+                        });
                     }
+                } else if fresh {
+                    world.ledger.doubt(&name, op, ask.nth);
                 }
                 world.ledger.answered(&name, op, ask.nth, code, &world.servers);
             }
+            None if fresh => world.ledger.doubt(&name, op, ask.nth),
             None => {}
         }
     }
@@ -737,7 +745,10 @@ impl Till {
 
     fn decide(&mut self, ride: &Ride, capture: bool, wait: u32) {
         let name = ride.reference.clone();
-        let open = ride.captures.iter().any(|a| a.state == Asked::Open);
+        let open = ride
+            .captures
+            .iter()
+            .any(|a| a.state == Asked::Open && !a.doubtful);
         let number = 1_000 + ride.captures.len() as u32;
         if capture && !open {
             if let Some(known) = self.shared.world().ledger.ride_mut(&name) {
@@ -746,6 +757,7 @@ impl Till {
                     amount: 0,
                     state: Asked::Open,
                     implied: true,
+                    doubtful: false,
                 });
             }
         }
@@ -754,9 +766,14 @@ impl Till {
             false => (Decision::GiveUp, "the office decides to give up"),
         };
         let code = self.call(ride.meter, &name, what, |c| c.decide(&name, decision, wait));
-        if code.is_some_and(nothing_recorded) {
-            if let Some(known) = self.shared.world().ledger.ride_mut(&name) {
-                known.captures.retain(|a| a.nth != number);
+        if let Some(known) = self.shared.world().ledger.ride_mut(&name) {
+            match code {
+                Some(code) if nothing_recorded(code) => {
+                    known.captures.retain(|a| a.nth != number);
+                }
+                // Who decides that knows that it is not captured.
+                _ if !capture => known.secured = false,
+                _ => {}
             }
         }
     }
