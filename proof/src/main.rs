@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 vp-proof simulate [--seed N] [--from N] [--runs N] [--seconds N] [--most N] [--survey] [--stories DIR] [--only PROPERTY]
-                  [--late-capture MINUTES] [--no-threads] [--trace]
+                  [--late-capture MINUTES] [--no-threads] [--ignore PROPERTY,...] [--trace]
 ";
 
 fn main() -> ExitCode {
@@ -62,6 +62,9 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<simulate::Asked, Stri
                 asked.settings.raised = true;
             }
             "--trace" => asked.trace = true,
+            "--ignore" => {
+                asked.settings.ignored = value()?.split(',').map(str::to_string).collect();
+            }
             "--no-threads" => asked.settings.threads = false,
             _ => return Err(format!("{name} is not known")),
         }

@@ -401,7 +401,9 @@ impl Servers {
             Err((status, code)) => (answers::problem(status, code), None),
         };
         if keyed {
-            if answer.status < 300 || answer.status < 500 && self.habits.sticky {
+            // The same create meets the same refusal: a number is known or not, whoever asks how often.
+            let sticky = self.habits.sticky || r.op == Op::Create;
+            if answer.status < 300 || answer.status < 500 && sticky {
                 self.keys.insert(name, (r.body, Kept::Answered(answer.clone())));
             } else {
                 self.keys.remove(&name);

@@ -114,6 +114,8 @@ pub struct Ledger {
     pub rides: Vec<Ride>,
     /// The first broken property.
     pub violation: Option<Violation>,
+    /// Properties that are not looked at.
+    pub ignored: Vec<String>,
     /// A disk fault happened: what is best effort may fail.
     pub disk_failed: bool,
 }
@@ -122,7 +124,8 @@ impl Ledger {
     /// Notes a broken property; the first counts.
     pub fn broken(&mut self, property: &'static str, text: String) {
         debug_assert!(PROPERTIES.iter().any(|p| p.0 == property), "{property}");
-        if self.violation.is_none() {
+        let ignored = self.ignored.iter().any(|i| property.starts_with(i.as_str()));
+        if self.violation.is_none() && !ignored {
             self.violation = Some(Violation { property, text });
         }
     }
@@ -264,7 +267,9 @@ impl Ledger {
                 }
             }
             Verdict::SecuredLeave => ride.secured = true,
-            _ => {}
+            // A human is told.
+            Verdict::AskOffice => ride.secured = false,
+            Verdict::Wait => {}
         }
         let had = truth.map(|p| p.sums).unwrap_or_default();
         for (what, shown, most) in [

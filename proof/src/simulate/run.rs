@@ -21,6 +21,8 @@ pub struct Settings {
     pub raised: bool,
     /// With runs of two threads.
     pub threads: bool,
+    /// Properties that are not looked at, by how their names begin.
+    pub ignored: Vec<String>,
 }
 
 impl Default for Settings {
@@ -33,6 +35,7 @@ impl Default for Settings {
             },
             raised: false,
             threads: true,
+            ignored: Vec::new(),
         }
     }
 }
@@ -104,6 +107,7 @@ pub fn run(seed: u64, settings: &Settings, without: &Without, tell: bool) -> End
     }
     let mut world = World::new(fates, weather, bounds, servers);
     world.slumber = slumber;
+    world.ledger.ignored.clone_from(&settings.ignored);
     if tell {
         world.story = Some(Vec::new());
         let habits = format!("{:?}", world.servers.habits);

@@ -69,6 +69,8 @@ pub struct Till {
 }
 
 const NOBODY: u32 = 0;
+/// Captures by a human's decision are numbered from here, in the books alone.
+const DECIDED: u32 = 1_000;
 
 fn receipt(amount: i64) -> Receipt {
     Receipt {
@@ -617,7 +619,8 @@ impl Till {
 
     /// The number and amount of the next ask: the last one again while it is open, else a new one.
     fn next_ask(asks: &[Ask], part: Part, left: i64) -> Option<Ask> {
-        match asks.last() {
+        // What the library chose by itself has no number of the till's.
+        match asks.iter().rfind(|a| a.nth < DECIDED) {
             Some(last) if last.state == Asked::Open => Some(*last),
             Some(last) if last.state == Asked::Refused => Some(Ask {
                 nth: last.nth + 1,
@@ -675,7 +678,8 @@ impl Till {
                 }
             }
             Some(code) => {
-                if !nothing_recorded(code) && !in_doubt(code) && op == Op::Capture {
+                let told = code >= 0 || (-89..=-60).contains(&code);
+                if told && op == Op::Capture {
                     // What the library might have chosen, the till has now.
                     if let Some(known) = world.ledger.ride_mut(&name) {
                         let asks = known.captures.iter_mut();
@@ -749,7 +753,7 @@ impl Till {
             .captures
             .iter()
             .any(|a| a.state == Asked::Open && !a.doubtful);
-        let number = 1_000 + ride.captures.len() as u32;
+        let number = DECIDED + ride.captures.len() as u32;
         if capture && !open {
             if let Some(known) = self.shared.world().ledger.ride_mut(&name) {
                 known.captures.push(Ask {
@@ -1018,11 +1022,31 @@ impl Till {
             for meter in 0..self.running.len() {
                 self.settle(meter, 20_000);
             }
+            if n == 1 {
+                self.hand_over_once_more();
+            }
             if n == 5 {
                 self.try_paid_trips();
             }
         }
         self.last_look();
+    }
+
+    /// The power failed in the middle of a hand-over: whoever had the texts asks for them again.
+    fn hand_over_once_more(&mut self) {
+        for (meter, s) in self.listed() {
+            let frozen = s.owed & vpmeter_core::verdict::owed::ELSEWHERE != 0;
+            let here = self
+                .shared
+                .world()
+                .ledger
+                .ride(&s.reference)
+                .is_some_and(|r| r.meter == meter);
+            if frozen && here {
+                self.meter = meter;
+                self.move_on();
+            }
+        }
     }
 
     fn broken(&self) -> bool {
