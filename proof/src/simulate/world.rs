@@ -182,6 +182,8 @@ pub struct World {
     counter: u64,
     /// The story, if it is told.
     pub story: Option<Vec<(Ms, String)>>,
+    /// Until when the servers refuse an operation of a payment, and with what.
+    spells: BTreeMap<(String, Op), (Ms, (u16, u32))>,
     /// Requests sent, for the figures.
     pub requests: u64,
 }
@@ -205,6 +207,7 @@ impl World {
             waiting: BTreeMap::new(),
             counter: 0,
             story: None,
+            spells: BTreeMap::new(),
             requests: 0,
         }
     }
@@ -475,11 +478,12 @@ impl World {
 
     fn finish(&mut self, run: u64, scene: u32) {
         let waiting = self.waiting.remove(&run).unwrap_or_default();
-        let op = waiting
+        let asked = waiting
             .first()
             .and_then(|(id, _)| self.exchanges.get(id))
-            .map(|x| x.request.op);
-        let refuse = op.and_then(|op| self.refusal(op, scene));
+            .map(|x| x.request.clone());
+        let op = asked.as_ref().map(|r| r.op);
+        let refuse = asked.and_then(|r| self.refusal(&r, scene));
         let Some((answer, done)) = self.servers.finish(run, self.now, refuse) else {
             return;
         };
@@ -520,7 +524,12 @@ impl World {
     }
 
     /// A refusal of the servers' own.
-    fn refusal(&mut self, op: Op, scene: u32) -> Option<(u16, u32)> {
+    fn refusal(&mut self, request: &Request, scene: u32) -> Option<(u16, u32)> {
+        let op = request.op;
+        let spell = self.spells.get(&(request.reference.clone(), op));
+        if let Some((_, refusal)) = spell.filter(|(until, _)| self.now < *until) {
+            return Some(*refusal);
+        }
         if self.calm || !self.weather.has(Class::Refusals) || op == Op::Receipt {
             return None;
         }
@@ -528,7 +537,7 @@ impl World {
         if !rng.chance(self.weather.level(Class::Refusals)) || !self.fates.fires(mark) {
             return None;
         }
-        Some(match op {
+        let refusal = match op {
             Op::Create => rng.one(&[(400, 7010), (403, 5080), (400, 4070), (500, 3010), (409, 4150)]),
             Op::Capture => rng.one(&[
                 (400, 6080),
@@ -564,7 +573,14 @@ impl World {
                 (400, 6190),
                 (500, 3010),
             ]),
-        })
+        };
+        if rng.chance(500) {
+            // What they refuse once they often refuse for a while.
+            let until = self.now + rng.time(20 * 60_000);
+            let name = (request.reference.clone(), op);
+            self.spells.insert(name, (until, refusal));
+        }
+        Some(refusal)
     }
 
     fn answer(&mut self, id: u64, copy: u8, mut answer: Answer) {
