@@ -402,7 +402,7 @@ impl Servers {
         };
         if keyed {
             // The same create meets the same refusal: a number is known or not, whoever asks how often.
-            let sticky = self.habits.sticky || r.op == Op::Create;
+            let sticky = (self.habits.sticky || r.op == Op::Create) && !is_passing(&refusal);
             if answer.status < 300 || answer.status < 500 && sticky {
                 self.keys.insert(name, (r.body, Kept::Answered(answer.clone())));
             } else {
@@ -578,6 +578,14 @@ impl Servers {
         p.log(name, moved, key.filter(|_| op != Op::Cancel), now);
         Some(moved)
     }
+}
+
+/// "Not now": never the answer that stays with a key.
+fn is_passing(refusal: &Result<i64, (u16, u32)>) -> bool {
+    matches!(
+        refusal,
+        Err((423, _) | (409, 0) | (_, 6160 | 6250 | 6280))
+    )
 }
 
 fn event_name(op: Op, state: State) -> &'static str {

@@ -347,7 +347,8 @@ impl Ledger {
             }
             if s.closed && ride.refunds.iter().any(|a| a.state == Asked::Open) {
                 let asked: i64 = ride.refunds.iter().map(|a| a.amount).sum();
-                if p.moved(Op::Refund, By::Client) == 0 && ride.refunds.len() == 1 && !ride.doubtful {
+                let one = ride.refunds.len() == 1 && !ride.refunds[0].doubtful;
+                if p.moved(Op::Refund, By::Client) == 0 && one {
                     broken.push((
                         "P7-nothing-for-ever",
                         format!("{name} is closed, and its refund of {asked} neither happened nor was refused"),

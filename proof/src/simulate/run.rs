@@ -66,6 +66,8 @@ pub struct Ended {
     pub rides: u64,
     /// Requests sent.
     pub requests: u64,
+    /// Captures of an amount that was sent under another key before.
+    pub new_keys: u64,
     /// Model time, milliseconds.
     pub lasted: Ms,
 }
@@ -138,6 +140,7 @@ pub fn run(seed: u64, settings: &Settings, without: &Without, tell: bool) -> End
         scenes,
         rides,
         requests: world.requests,
+        new_keys: world.new_keys,
         lasted: world.now - began,
     }
 }

@@ -476,6 +476,12 @@ impl Till {
     }
 
     fn create(&mut self, wait: u32, rng: &mut Rng, whole: bool) {
+        let elsewhere = self.current().is_some_and(|r| r.meter != self.meter);
+        if elsewhere {
+            // Its payments are on their way to this meter: the driver waits for them, or has the next passenger.
+            self.trip += 1;
+            self.tries = 0;
+        }
         let trip = format!("trip-{}-{}", self.seed, self.trip);
         let unfinished = self
             .current()

@@ -184,6 +184,9 @@ pub struct World {
     pub story: Option<Vec<(Ms, String)>>,
     /// Until when the servers refuse an operation of a payment, and with what.
     spells: BTreeMap<(String, Op), (Ms, (u16, u32))>,
+    keys_of: BTreeMap<(String, i64), Vec<String>>,
+    /// Captures of an amount that was sent under another key before.
+    pub new_keys: u64,
     /// Requests sent, for the figures.
     pub requests: u64,
 }
@@ -208,6 +211,8 @@ impl World {
             counter: 0,
             story: None,
             spells: BTreeMap::new(),
+            keys_of: BTreeMap::new(),
+            new_keys: 0,
             requests: 0,
         }
     }
@@ -328,6 +333,14 @@ impl World {
                     }
                     _ => Way::Fine,
                 };
+            }
+        }
+        if op == Op::Capture {
+            let name = (request.reference.clone(), request.amount);
+            let keys = self.keys_of.entry(name).or_default();
+            if !keys.contains(&request.key) {
+                keys.push(request.key.clone());
+                self.new_keys += u64::from(keys.len() > 1);
             }
         }
         let connecting = match slow {
