@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 vp-proof simulate [--seed N] [--from N] [--runs N] [--seconds N] [--most N] [--survey] [--stories DIR] [--only PROPERTY]
-                  [--late-capture MINUTES] [--no-threads] [--ignore PROPERTY,...] [--trace]
+                  [--late-capture MINUTES] [--no-threads] [--storm] [--ignore PROPERTY,...] [--trace]
 ";
 
 fn main() -> ExitCode {
@@ -65,6 +65,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<simulate::Asked, Stri
             "--ignore" => {
                 asked.settings.ignored = value()?.split(',').map(str::to_string).collect();
             }
+            "--storm" => asked.settings.storm = true,
             "--no-threads" => asked.settings.threads = false,
             _ => return Err(format!("{name} is not known")),
         }

@@ -327,7 +327,8 @@ impl Ledger {
             let Some(p) = p else {
                 continue;
             };
-            if p.is_alive() && !told {
+            let lost = s.owed & owed::LOST != 0;
+            if p.is_alive() && !told && !lost {
                 broken.push((
                     "P7-nothing-for-ever",
                     format!(
@@ -338,7 +339,6 @@ impl Ledger {
                     ),
                 ));
             }
-            let lost = s.owed & owed::LOST != 0;
             if ride.secured && p.sums.captured == 0 && !told && !lost {
                 broken.push((
                     "P6-secured",

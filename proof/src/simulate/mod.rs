@@ -87,7 +87,7 @@ pub fn main(asked: &Asked) -> bool {
     }
     let began = Instant::now();
     let mut seeds = Rng::new(asked.from);
-    let mut new_keys = 0;
+    let (mut new_keys, mut fit) = (0, 0);
     let (mut runs, mut rides, mut requests, mut hours) = (0u64, 0u64, 0u64, 0i64);
     let mut broken: BTreeMap<&'static str, Vec<(u64, String)>> = BTreeMap::new();
     let limit = asked.seconds.map(Duration::from_secs);
@@ -101,6 +101,7 @@ pub fn main(asked: &Asked) -> bool {
         rides += ended.rides;
         requests += ended.requests;
         new_keys += ended.new_keys;
+        fit += ended.new_keys_that_fit;
         hours += ended.lasted / 3_600_000;
         let Some(v) = ended.violation else {
             continue;
@@ -116,7 +117,7 @@ pub fn main(asked: &Asked) -> bool {
     }
     let took = began.elapsed().as_secs_f64();
     println!(
-        "{runs} runs, {rides} rides, {requests} requests, {new_keys} captures under a further key, {hours} hours of model time in {took:.1} s: {:.0} rides a second",
+        "{runs} runs, {rides} rides, {requests} requests, {new_keys} captures under a further key ({fit} where both fit), {hours} hours of model time in {took:.1} s: {:.0} rides a second",
         rides as f64 / took.max(0.001)
     );
     for (property, seen) in &broken {

@@ -19,6 +19,8 @@ pub struct Settings {
     pub bounds: Bounds,
     /// The bound of captures was raised on purpose, and is taken as it is.
     pub raised: bool,
+    /// Late requests and refusals in every run.
+    pub storm: bool,
     /// With runs of two threads.
     pub threads: bool,
     /// Properties that are not looked at, by how their names begin.
@@ -34,6 +36,7 @@ impl Default for Settings {
                 other: 900_000,
             },
             raised: false,
+            storm: false,
             threads: true,
             ignored: Vec::new(),
         }
@@ -68,6 +71,8 @@ pub struct Ended {
     pub requests: u64,
     /// Captures of an amount that was sent under another key before.
     pub new_keys: u64,
+    /// Those of them where both could succeed.
+    pub new_keys_that_fit: u64,
     /// Model time, milliseconds.
     pub lasted: Ms,
 }
@@ -75,7 +80,10 @@ pub struct Ended {
 /// Runs one seed.
 pub fn run(seed: u64, settings: &Settings, without: &Without, tell: bool) -> Ended {
     let mut rng = Rng::new(seed);
-    let weather = Weather::draw(&mut rng, without.classes);
+    let mut weather = Weather::draw(&mut rng, without.classes);
+    if settings.storm {
+        weather.storm();
+    }
     let habits = weather.habits(&mut rng);
     let mut setup = Setup {
         tokens: rng.chance(300),
@@ -141,6 +149,7 @@ pub fn run(seed: u64, settings: &Settings, without: &Without, tell: bool) -> End
         rides,
         requests: world.requests,
         new_keys: world.new_keys,
+        new_keys_that_fit: world.new_keys_that_fit,
         lasted: world.now - began,
     }
 }

@@ -90,6 +90,7 @@ impl Weather {
                 Class::Power => rng.one(&[2, 5, 15]),
                 Class::Tick => rng.one(&[5, 20, 60]),
                 Class::Odd => rng.one(&[20, 60]),
+                Class::Refusals => rng.one(&[40, 120, 250, 500]),
                 Class::Habits => 1000,
                 _ => rng.one(&[15, 40, 120, 250]),
             };
@@ -103,6 +104,19 @@ impl Weather {
             }
         }
         Weather { levels }
+    }
+
+    /// Late requests and refusals in every run, and little else: where a second key is used.
+    pub fn storm(&mut self) {
+        let kept = [Class::Habits, Class::Wall, Class::Slow];
+        for class in CLASSES {
+            if !kept.contains(&class) {
+                self.levels[class as usize] = 0;
+            }
+        }
+        self.levels[Class::Habits as usize] = 1000;
+        self.levels[Class::Late as usize] = 120;
+        self.levels[Class::Refusals as usize] = 300;
     }
 
     /// Is there this kind at all?

@@ -187,6 +187,8 @@ pub struct World {
     keys_of: BTreeMap<(String, i64), Vec<String>>,
     /// Captures of an amount that was sent under another key before.
     pub new_keys: u64,
+    /// Those of them where both could succeed.
+    pub new_keys_that_fit: u64,
     /// Requests sent, for the figures.
     pub requests: u64,
 }
@@ -213,6 +215,7 @@ impl World {
             spells: BTreeMap::new(),
             keys_of: BTreeMap::new(),
             new_keys: 0,
+            new_keys_that_fit: 0,
             requests: 0,
         }
     }
@@ -310,7 +313,11 @@ impl World {
         if !self.calm {
             let drawn = self.weather.way(&mut rng);
             if drawn.is_some_and(|_| self.fates.fires(mark)) {
-                let later = |rng: &mut Rng| rng.time(most - 1_000);
+                let most = most - 1_000;
+                let later = |rng: &mut Rng| match rng.chance(400) {
+                    true => rng.between(most / 2, most),
+                    false => rng.time(most),
+                };
                 way = match drawn.unwrap_or(Class::Refused) {
                     Class::Refused => Way::Refused,
                     Class::LostBefore => Way::LostBefore,
@@ -340,7 +347,14 @@ impl World {
             let keys = self.keys_of.entry(name).or_default();
             if !keys.contains(&request.key) {
                 keys.push(request.key.clone());
-                self.new_keys += u64::from(keys.len() > 1);
+                let further = keys.len() > 1;
+                let both_fit = self
+                    .servers
+                    .payments
+                    .get(&request.reference)
+                    .is_some_and(|p| p.reserved() >= 2 * request.amount);
+                self.new_keys += u64::from(further);
+                self.new_keys_that_fit += u64::from(further && both_fit);
             }
         }
         let connecting = match slow {
@@ -587,7 +601,7 @@ impl World {
                 (500, 3010),
             ]),
         };
-        if rng.chance(500) {
+        if rng.chance(700) {
             // What they refuse once they often refuse for a while.
             let until = self.now + rng.time(20 * 60_000);
             let name = (request.reference.clone(), op);
