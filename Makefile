@@ -9,6 +9,7 @@
 #   make bench-webhook   how soon a meter knows, by events and by polling; a thousand meters on one relay
 #   make crash-matrix   kills the library in every moment of a ride; writes docs/crash-matrix.md
 #   make histories, make mutants   random histories of a payment; the library broken on purpose
+#   make prove     the real client in a simulated world; writes docs/proof.md; SEED=… replays one run, RUNS=… says how many
 #   make screenshot   docs/phone.png, the simulator's page in Chromium
 #   make metrology  docs/metrology.md: symbols, and the system calls of a ride
 #   make clean
@@ -242,3 +243,15 @@ histories: | toolchain
 .PHONY: mutants
 mutants: | toolchain
 	@$(PYTHON) tools/mutants.py
+
+# The real client against a model of servers, network, disk and everybody else; every run follows from a seed.
+RUNS ?= 1000000
+PROVE := cd proof && $(CARGO) run $(CARGO_FLAGS) --release -q -- simulate
+.PHONY: prove test-prove
+prove: | toolchain
+	@$(PROVE) $(if $(SEED),--seed $(SEED),--runs $(RUNS) --survey --doc ../docs/proof.md)
+
+# A minute of it, and the tests of its own books.
+test-prove: | toolchain
+	@sh tools/stage.sh "proof: its own tests" sh -c 'cd proof && $(CARGO) test $(CARGO_FLAGS) --release -q'
+	@sh tools/stage.sh "proof: a minute of simulation" sh -c '$(PROVE) --seconds 60 --runs 100000000'

@@ -6,7 +6,7 @@ mod simulate;
 use std::process::ExitCode;
 
 const USAGE: &str = "\
-vp-proof simulate [--seed N] [--from N] [--runs N] [--seconds N] [--most N] [--survey] [--stories DIR] [--only PROPERTY]
+vp-proof simulate [--seed N] [--from N] [--runs N] [--seconds N] [--most N] [--survey] [--stories DIR] [--doc FILE] [--only PROPERTY]
                   [--late-capture MINUTES] [--no-threads] [--storm] [--ignore PROPERTY,...] [--trace]
 ";
 
@@ -44,6 +44,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<simulate::Asked, Stri
         stories: None,
         only: None,
         trace: false,
+        doc: None,
     };
     while let Some(name) = args.next() {
         let mut value = || args.next().ok_or(format!("{name} needs a value"));
@@ -61,6 +62,7 @@ fn asked(mut args: impl Iterator<Item = String>) -> Result<simulate::Asked, Stri
                 asked.settings.bounds.capture = number(value()?)? as i64 * 60_000;
                 asked.settings.raised = true;
             }
+            "--doc" => asked.doc = Some(value()?),
             "--trace" => asked.trace = true,
             "--ignore" => {
                 asked.settings.ignored = value()?.split(',').map(str::to_string).collect();

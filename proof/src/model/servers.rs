@@ -368,7 +368,8 @@ impl Servers {
         self.running.insert(self.runs, r.clone());
         if keyed {
             let name = (r.op, r.reference.clone(), r.key.clone());
-            self.keys.insert(name, (r.body.clone(), Kept::Runs(self.runs)));
+            self.keys
+                .insert(name, (r.body.clone(), Kept::Runs(self.runs)));
         }
         Arrival::Runs(self.runs)
     }
@@ -404,7 +405,8 @@ impl Servers {
             // The same create meets the same refusal: a number is known or not, whoever asks how often.
             let sticky = (self.habits.sticky || r.op == Op::Create) && !is_passing(&refusal);
             if answer.status < 300 || answer.status < 500 && sticky {
-                self.keys.insert(name, (r.body, Kept::Answered(answer.clone())));
+                self.keys
+                    .insert(name, (r.body, Kept::Answered(answer.clone())));
             } else {
                 self.keys.remove(&name);
             }
@@ -582,10 +584,7 @@ impl Servers {
 
 /// "Not now": never the answer that stays with a key.
 fn is_passing(refusal: &Result<i64, (u16, u32)>) -> bool {
-    matches!(
-        refusal,
-        Err((423, _) | (409, 0) | (_, 6160 | 6250 | 6280))
-    )
+    matches!(refusal, Err((423, _) | (409, 0) | (_, 6160 | 6250 | 6280)))
 }
 
 fn event_name(op: Op, state: State) -> &'static str {
@@ -608,7 +607,14 @@ fn modify(
     match op {
         Op::Capture => {
             if p.state != State::Authorized {
-                return Err((400, if p.state == State::Created { 6080 } else { 6200 }));
+                return Err((
+                    400,
+                    if p.state == State::Created {
+                        6080
+                    } else {
+                        6200
+                    },
+                ));
             }
             if amount <= 0 {
                 return Err((400, 4040));

@@ -101,7 +101,10 @@ impl Baton {
     fn await_turn(&self, seat: usize) {
         let mut turns = self.turns.lock().unwrap_or_else(PoisonError::into_inner);
         while turns.turn != seat {
-            turns = self.changed.wait(turns).unwrap_or_else(PoisonError::into_inner);
+            turns = self
+                .changed
+                .wait(turns)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 

@@ -124,7 +124,10 @@ impl Ledger {
     /// Notes a broken property; the first counts.
     pub fn broken(&mut self, property: &'static str, text: String) {
         debug_assert!(PROPERTIES.iter().any(|p| p.0 == property), "{property}");
-        let ignored = self.ignored.iter().any(|i| property.starts_with(i.as_str()));
+        let ignored = self
+            .ignored
+            .iter()
+            .any(|i| property.starts_with(i.as_str()));
         if self.violation.is_none() && !ignored {
             self.violation = Some(Violation { property, text });
         }
@@ -178,7 +181,9 @@ impl Ledger {
                 } else if let Some(other) = self.paid_otherwise(ride, servers) {
                     broken = Some((
                         "P1-charged-more",
-                        format!("{reference} is captured, and {other} of the same trip is paid already"),
+                        format!(
+                            "{reference} is captured, and {other} of the same trip is paid already"
+                        ),
                     ));
                 } else {
                     broken = over(reference, Op::Capture, &ride.captures, servers);
@@ -242,7 +247,8 @@ impl Ledger {
                     } else if s.verdict == Verdict::TakeOtherPayment
                         && !given_up
                         && p.is_alive()
-                        && !(p.state == State::Created && now - p.created_at >= servers.habits.window)
+                        && !(p.state == State::Created
+                            && now - p.created_at >= servers.habits.window)
                     {
                         broken = Some((
                             "P2-dead-is-dead",
@@ -375,14 +381,7 @@ impl Ledger {
     }
 
     /// A code was given for capture or refund number `nth`.
-    pub fn answered(
-        &mut self,
-        reference: &str,
-        op: Op,
-        nth: u32,
-        code: i32,
-        servers: &Servers,
-    ) {
+    pub fn answered(&mut self, reference: &str, op: Op, nth: u32, code: i32, servers: &Servers) {
         let Some(ride) = self.ride_mut(reference) else {
             return;
         };
@@ -436,7 +435,12 @@ impl Ledger {
 }
 
 /// More was moved than asked for?
-fn over(reference: &str, op: Op, asks: &[Ask], servers: &Servers) -> Option<(&'static str, String)> {
+fn over(
+    reference: &str,
+    op: Op,
+    asks: &[Ask],
+    servers: &Servers,
+) -> Option<(&'static str, String)> {
     let p = servers.payments.get(reference)?;
     let ours: Vec<i64> = p
         .moves
@@ -475,4 +479,143 @@ fn over(reference: &str, op: Op, asks: &[Ask], servers: &Servers) -> Option<(&'s
             format!("{word}s of {reference} carried out: {ours:?}; the host asked for {asked:?}"),
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::servers::{Arrival, Request};
+
+    const NAME: &str = "trip-0001";
+
+    fn request(op: Op, key: &str, amount: i64) -> Request {
+        Request {
+            op,
+            reference: NAME.into(),
+            key: key.into(),
+            body: format!("{amount}"),
+            amount,
+            currency: "NOK".into(),
+            only_if_not_approved: false,
+            phone: "91234567".into(),
+            metadata: String::new(),
+        }
+    }
+
+    fn act(ledger: &mut Ledger, servers: &mut Servers, op: Op, key: &str, amount: i64) {
+        let Arrival::Runs(run) = servers.arrive(&request(op, key, amount), 1_000) else {
+            panic!("the servers do not take it");
+        };
+        if let Some((_, Some(done))) = servers.finish(run, 1_000, None) {
+            ledger.carried_out(&done, servers, 2_000);
+        }
+    }
+
+    /// A ride of 10000, approved, with one capture asked for.
+    fn ride(asked: i64) -> (Ledger, Servers) {
+        let (mut ledger, mut servers) = (Ledger::default(), Servers::default());
+        ledger.rides.push(Ride {
+            reference: NAME.into(),
+            trip: "1".into(),
+            content: Content {
+                amount: 10_000,
+                phone: "91234567".into(),
+                description: String::new(),
+                captures: false,
+                receipt: false,
+            },
+            recorded: true,
+            doubtful: false,
+            asked_at: 0,
+            meter: 0,
+            given_up: false,
+            cash: None,
+            secured: false,
+            captures: vec![Ask {
+                nth: 1,
+                amount: asked,
+                state: Asked::Open,
+                implied: false,
+                doubtful: false,
+            }],
+            refunds: Vec::new(),
+            last: None,
+        });
+        act(&mut ledger, &mut servers, Op::Create, "n", 10_000);
+        assert!(servers.customer(NAME, true, 1_000));
+        (ledger, servers)
+    }
+
+    fn name(ledger: &Ledger) -> &'static str {
+        ledger.violation.as_ref().map_or("none", |v| v.property)
+    }
+
+    #[test]
+    fn what_was_asked_for_breaks_nothing() {
+        let (mut ledger, mut servers) = ride(4_000);
+        act(&mut ledger, &mut servers, Op::Capture, "c", 4_000);
+        ledger.answered(NAME, Op::Capture, 1, 0, &servers);
+        assert_eq!(name(&ledger), "none");
+    }
+
+    #[test]
+    fn a_second_key_is_a_second_charge() {
+        let (mut ledger, mut servers) = ride(4_000);
+        act(&mut ledger, &mut servers, Op::Capture, "c1", 4_000);
+        act(&mut ledger, &mut servers, Op::Capture, "c2", 4_000);
+        assert_eq!(name(&ledger), "P1-charged-more");
+    }
+
+    #[test]
+    fn cash_and_card() {
+        let (mut ledger, mut servers) = ride(4_000);
+        ledger.rides[0].cash = Some((0, Verdict::TakeOtherReleaseOwed));
+        act(&mut ledger, &mut servers, Op::Capture, "c1", 4_000);
+        assert_eq!(name(&ledger), "P2-cash-and-card");
+    }
+
+    #[test]
+    fn given_up_and_captured() {
+        let (mut ledger, mut servers) = ride(4_000);
+        ledger.rides[0].given_up = true;
+        act(&mut ledger, &mut servers, Op::Capture, "c1", 4_000);
+        assert_eq!(name(&ledger), "P9-given-up");
+    }
+
+    #[test]
+    fn ok_without_a_capture_of_ours() {
+        let (mut ledger, mut servers) = ride(4_000);
+        assert_eq!(servers.portal(NAME, Op::Capture, 4_000, 1_000), Some(4_000));
+        ledger.answered(NAME, Op::Capture, 1, 0, &servers);
+        assert_eq!(name(&ledger), "P3-ok-is-done");
+    }
+
+    #[test]
+    fn refused_and_carried_out_then_or_later() {
+        let (mut ledger, mut servers) = ride(4_000);
+        act(&mut ledger, &mut servers, Op::Capture, "c1", 4_000);
+        ledger.answered(NAME, Op::Capture, 1, -70, &servers);
+        assert_eq!(name(&ledger), "P4-refused-is-refused");
+        let (mut ledger, mut servers) = ride(4_000);
+        ledger.answered(NAME, Op::Capture, 1, -70, &servers);
+        assert_eq!(name(&ledger), "none");
+        act(&mut ledger, &mut servers, Op::Capture, "c1", 4_000);
+        assert_eq!(name(&ledger), "P4-refused-is-refused");
+    }
+
+    #[test]
+    fn a_reservation_that_no_list_has() {
+        let (mut ledger, servers) = ride(4_000);
+        ledger.end(&[], &servers);
+        assert_eq!(name(&ledger), "P7-nothing-for-ever");
+    }
+
+    #[test]
+    fn a_dead_payment_that_is_made_later() {
+        let (mut ledger, _) = ride(4_000);
+        ledger.rides[0].cash = Some((0, Verdict::TakeOtherPayment));
+        let mut servers = Servers::default();
+        act(&mut ledger, &mut servers, Op::Create, "n", 10_000);
+        assert_eq!(name(&ledger), "P2-dead-is-dead");
+    }
 }

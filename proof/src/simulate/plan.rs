@@ -110,7 +110,13 @@ pub struct Scene {
 }
 
 fn part(rng: &mut Rng) -> Part {
-    rng.one(&[Part::Whole, Part::Whole, Part::Half, Part::Third, Part::Little])
+    rng.one(&[
+        Part::Whole,
+        Part::Whole,
+        Part::Half,
+        Part::Third,
+        Part::Little,
+    ])
 }
 
 fn end(rng: &mut Rng) -> End {
@@ -161,8 +167,16 @@ pub fn draw(rng: &mut Rng, portal: bool, forged: bool, threads: bool) -> Vec<Sce
     let way = rng.below(8);
     match way {
         0 | 1 if !with_ride => acts.extend([Act::Poll, Act::Capture(Part::Whole, rng.chance(500))]),
-        2 if !with_ride => acts.extend([Act::Poll, Act::Capture(Part::Half, false), Act::Capture(Part::Half, true)]),
-        3 => acts.extend([Act::Poll, Act::Capture(part(rng), true), Act::Refund(part(rng))]),
+        2 if !with_ride => acts.extend([
+            Act::Poll,
+            Act::Capture(Part::Half, false),
+            Act::Capture(Part::Half, true),
+        ]),
+        3 => acts.extend([
+            Act::Poll,
+            Act::Capture(part(rng), true),
+            Act::Refund(part(rng)),
+        ]),
         4 => acts.extend([Act::Cancel(Cancel::IfNotApproved), Act::Poll]),
         5 => acts.extend([Act::Cancel(Cancel::GiveUp)]),
         6 if rng.chance(500) => acts.extend([Act::Cancel(Cancel::GiveUp), Act::Restart(end(rng))]),

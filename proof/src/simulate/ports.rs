@@ -143,7 +143,10 @@ fn understood(request: &Request) -> Option<Asked> {
         amount: amount["value"].as_i64().unwrap_or(0),
         currency: amount["currency"].as_str().unwrap_or("").to_string(),
         only_if_not_approved: json["cancelTransactionOnly"] == true,
-        phone: json["customer"]["phoneNumber"].as_str().unwrap_or("").to_string(),
+        phone: json["customer"]["phoneNumber"]
+            .as_str()
+            .unwrap_or("")
+            .to_string(),
         metadata: match &json["metadata"] {
             serde_json::Value::Null => String::new(),
             m => m.to_string(),
@@ -193,7 +196,10 @@ impl Network {
     fn start(&self, request: &Request) -> Aloft {
         self.doors.step();
         let Some(asked) = understood(request) else {
-            panic!("the client sends what the servers do not have: {}", request.url);
+            panic!(
+                "the client sends what the servers do not have: {}",
+                request.url
+            );
         };
         let sent = request.body.len() as u64 + 400;
         let mut world = self.doors.shared.world();
@@ -226,7 +232,10 @@ impl Aloft {
         loop {
             self.doors.step();
             let mut world = self.doors.shared.world();
-            let result = world.exchanges.get_mut(&self.id).and_then(|x| x.result.take());
+            let result = world
+                .exchanges
+                .get_mut(&self.id)
+                .and_then(|x| x.result.take());
             if let Some(result) = result {
                 let told = match &result {
                     Outcome::Answer(a, _) => super::world::answer_words(a),
@@ -272,7 +281,14 @@ impl Aloft {
             received: 0,
         };
         let result = match result {
-            Outcome::Answer(Answer { status, body, retry_after }, date_ms) => {
+            Outcome::Answer(
+                Answer {
+                    status,
+                    body,
+                    retry_after,
+                },
+                date_ms,
+            ) => {
                 traffic.received = body.len() as u64 + 300;
                 Ok(Response {
                     status,
@@ -364,7 +380,11 @@ impl MeterDisk {
         }
         world.ledger.disk_failed = true;
         world.say(|| {
-            let long = if lasts > 0 { format!(", for {} s", lasts / 1000) } else { String::new() };
+            let long = if lasts > 0 {
+                format!(", for {} s", lasts / 1000)
+            } else {
+                String::new()
+            };
             format!("  !! the {what} of {} fails: {trouble:?}{long}", name(path))
         });
         Meets::Fails(error(trouble, path))
@@ -433,9 +453,12 @@ impl Disk for MeterDisk {
         match self.meets(&mut world, "read", path, false) {
             Meets::Nothing => {}
             Meets::Fails(e) if exists => {
-                if e == error(Trouble::Io, path) && path.as_os_str().len() % 3 == 0 {
+                if e == error(Trouble::Io, path) && path.as_os_str().len().is_multiple_of(3) {
                     // One flipped bit instead.
-                    let mut bytes = world.meters[self.0.meter].medium.read(path).unwrap_or_default();
+                    let mut bytes = world.meters[self.0.meter]
+                        .medium
+                        .read(path)
+                        .unwrap_or_default();
                     let middle = bytes.len() / 2;
                     if let Some(byte) = bytes.get_mut(middle) {
                         *byte ^= 4;
@@ -632,7 +655,9 @@ impl Hooks for Doors {
                 }
             )
         });
-        world.ledger.shown(self.meter, now, &world.servers, world.now);
+        world
+            .ledger
+            .shown(self.meter, now, &world.servers, world.now);
     }
 
     fn on_tick(&self, reference: &str, _: u32) -> Tick {
@@ -646,7 +671,8 @@ impl Hooks for Doors {
         }
         match rng.below(4) {
             0 if !reference.is_empty() => {
-                world.say(|| format!("  the driver gives {reference} up in the middle of the call"));
+                world
+                    .say(|| format!("  the driver gives {reference} up in the middle of the call"));
                 baton::give_up();
                 Tick::GiveUp
             }

@@ -7,7 +7,10 @@ use super::weather::CLASSES;
 
 fn still(seed: u64, settings: &Settings, without: &Without, v: &Violation) -> Option<Ended> {
     let ended = run(seed, settings, without, false);
-    let same = ended.violation.as_ref().is_some_and(|w| w.property == v.property);
+    let same = ended
+        .violation
+        .as_ref()
+        .is_some_and(|w| w.property == v.property);
     same.then_some(ended)
 }
 
@@ -25,7 +28,8 @@ pub fn shrink(seed: u64, settings: &Settings, violation: &Violation) -> Without 
                 let mut next = without.clone();
                 next.classes |= bit;
                 if let Some(e) = still(seed, settings, &next, violation) {
-                    smaller |= next.fates.len() != without.fates.len() || e.fired.len() < ended.fired.len();
+                    smaller |= next.fates.len() != without.fates.len()
+                        || e.fired.len() < ended.fired.len();
                     (without, ended) = (next, e);
                 }
             }

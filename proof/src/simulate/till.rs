@@ -7,7 +7,9 @@ use vpmeter_core::client::access::{Access, TokenFrom};
 use vpmeter_core::client::config::{Config, Credentials};
 use vpmeter_core::client::interrupts::Interrupts;
 use vpmeter_core::client::snapshot::Snapshot;
-use vpmeter_core::client::{Client, Doors as ClientDoors, Filter, Outcome, PushPayment, Ride as WholeRide};
+use vpmeter_core::client::{
+    Client, Doors as ClientDoors, Filter, Outcome, PushPayment, Ride as WholeRide,
+};
 use vpmeter_core::clock::BestClock;
 use vpmeter_core::error::Code;
 use vpmeter_core::journal::directory::Directory;
@@ -150,7 +152,13 @@ impl Till {
             true => (TokenFrom::Servers, false),
             false => (TokenFrom::Gateway, true),
         };
-        let key = |text: &str| if gateway { String::new() } else { text.to_string() };
+        let key = |text: &str| {
+            if gateway {
+                String::new()
+            } else {
+                text.to_string()
+            }
+        };
         Config {
             base_url: "https://api.vipps.no".into(),
             credentials: Credentials {
@@ -247,7 +255,9 @@ impl Till {
         if why.downcast_ref::<PowerCut>().is_none() {
             let text = match why.downcast_ref::<String>() {
                 Some(text) => text.clone(),
-                None => why.downcast_ref::<&str>().map_or("?".into(), |t| (*t).to_string()),
+                None => why
+                    .downcast_ref::<&str>()
+                    .map_or("?".into(), |t| (*t).to_string()),
             };
             self.shared.world().ledger.broken("P14-no-panic", text);
         }
@@ -295,7 +305,10 @@ impl Till {
                     0 => String::new(),
                     ms => format!(", and its clock is wrong by {} h", ms / 3_600_000),
                 };
-                format!("meter {meter}: {end:?}; on again {} s later{clock}", off / 1000)
+                format!(
+                    "meter {meter}: {end:?}; on again {} s later{clock}",
+                    off / 1000
+                )
             });
         }
         // Whatever the process had under way is torn by its end.
@@ -427,7 +440,9 @@ impl Till {
             Act::Known => drop(self.call(meter, name, "look at", |c| c.known_payment(name))),
             Act::Receipt => {
                 let receipt = receipt(ride.content.amount);
-                self.call(meter, name, "receipt of", |c| c.post_receipt(name, &receipt, wait));
+                self.call(meter, name, "receipt of", |c| {
+                    c.post_receipt(name, &receipt, wait)
+                });
             }
             Act::Capture(part, last) => self.capture(&ride, part, last, wait),
             Act::Refund(part) => self.refund(&ride, part, wait),
@@ -532,7 +547,7 @@ impl Till {
                 amount: ride.content.amount,
                 state: Asked::Open,
                 implied: true,
-                    doubtful: false,
+                doubtful: false,
             });
         }
         let name = ride.reference.clone();
@@ -548,7 +563,11 @@ impl Till {
                 "the till asks for {} øre of trip {}{}",
                 ride.content.amount,
                 ride.trip,
-                if ride.content.captures { ", to be captured on approval" } else { "" }
+                if ride.content.captures {
+                    ", to be captured on approval"
+                } else {
+                    ""
+                }
             )
         });
         let request = self.request(&ride);
@@ -579,7 +598,9 @@ impl Till {
             Some(code) => {
                 known.recorded = true;
                 if whole && !baton::gave_up() {
-                    world.ledger.answered(&name, Op::Capture, 1, code, &world.servers);
+                    world
+                        .ledger
+                        .answered(&name, Op::Capture, 1, code, &world.servers);
                 }
             }
         }
@@ -598,7 +619,11 @@ impl Till {
                 content.phone.push(if last == '7' { '8' } else { '7' });
             }
             Other::NumberFront => {
-                let third = if content.phone.as_bytes()[1] == b'5' { "6" } else { "5" };
+                let third = if content.phone.as_bytes()[1] == b'5' {
+                    "6"
+                } else {
+                    "5"
+                };
                 content.phone.replace_range(1..2, third);
             }
             Other::Amount => content.amount += 300,
@@ -611,9 +636,12 @@ impl Till {
             _ => format!("create with another {other:?}"),
         };
         let name = &ride.reference;
-        let code = self.call(ride.meter, name, &what, |c| c.create_push_payment(&request, wait));
+        let code = self.call(ride.meter, name, &what, |c| {
+            c.create_push_payment(&request, wait)
+        });
         if let Some(code) = code.filter(|_| other != Other::Same) {
-            let refused = nothing_recorded(code) || in_doubt(code) || code == Code::NotPermitted.number();
+            let refused =
+                nothing_recorded(code) || in_doubt(code) || code == Code::NotPermitted.number();
             if !refused {
                 self.shared.world().ledger.broken(
                     "P11-same-request",
@@ -697,7 +725,9 @@ impl Till {
                 } else if fresh {
                     world.ledger.doubt(&name, op, ask.nth);
                 }
-                world.ledger.answered(&name, op, ask.nth, code, &world.servers);
+                world
+                    .ledger
+                    .answered(&name, op, ask.nth, code, &world.servers);
             }
             None if fresh => world.ledger.doubt(&name, op, ask.nth),
             None => {}
@@ -727,7 +757,10 @@ impl Till {
 
     fn refund(&mut self, ride: &Ride, part: Part, wait: u32) {
         let asks = |state: Asked, list: &[Ask]| -> i64 {
-            list.iter().filter(|a| a.state == state).map(|a| a.amount).sum()
+            list.iter()
+                .filter(|a| a.state == state)
+                .map(|a| a.amount)
+                .sum()
         };
         let left = asks(Asked::Proven, &ride.captures) - asks(Asked::Proven, &ride.refunds);
         if let Some(ask) = Till::next_ask(&ride.refunds, part, left) {
@@ -792,7 +825,14 @@ impl Till {
         let heard = match forged {
             true => Some((
                 ride.reference.clone(),
-                rng.one(&["CAPTURED", "AUTHORIZED", "TERMINATED", "REFUNDED", "EXPIRED", "PAID"]),
+                rng.one(&[
+                    "CAPTURED",
+                    "AUTHORIZED",
+                    "TERMINATED",
+                    "REFUNDED",
+                    "EXPIRED",
+                    "PAID",
+                ]),
             )),
             false => {
                 let world = self.shared.world();
@@ -880,7 +920,14 @@ impl Till {
                 .and_then(|(_, rest)| rest.split('"').next())
                 .unwrap_or("?")
                 .to_string();
-            if self.shared.world().ledger.ride(&name).is_none_or(|r| r.meter == to) || !self.start(to) {
+            if self
+                .shared
+                .world()
+                .ledger
+                .ride(&name)
+                .is_none_or(|r| r.meter == to)
+                || !self.start(to)
+            {
                 self.parcels.push(text);
                 continue;
             }
@@ -918,7 +965,11 @@ impl Till {
         let (client, interrupts) = (running.client.clone(), running.interrupts.clone());
         let name = ride.reference.clone();
         let scene = baton::scene();
-        let ask = ride.captures.last().filter(|a| a.state == Asked::Open && !a.implied).copied();
+        let ask = ride
+            .captures
+            .last()
+            .filter(|a| a.state == Asked::Open && !a.implied)
+            .copied();
         let shared = self.shared.clone();
         let baton = Baton::new(shared, 2);
         self.say(|| format!("two threads on {name}: {first} and {second}"));
@@ -973,7 +1024,9 @@ impl Till {
                             let mut world = self.shared.world();
                             let world = &mut *world;
                             let code = outcome.report.code.number();
-                            world.ledger.answered(&name, Op::Capture, a.nth, code, &world.servers);
+                            world
+                                .ledger
+                                .answered(&name, Op::Capture, a.nth, code, &world.servers);
                         }
                     }
                 }
@@ -1078,13 +1131,19 @@ impl Till {
             let mut other = ride.clone();
             other.reference = format!("{}-again", ride.reference);
             let request = self.request(&other);
-            let code = self.call(ride.meter, &other.reference, "create for a paid trip,", |c| {
-                c.create_push_payment(&request, 0)
-            });
+            let code = self.call(
+                ride.meter,
+                &other.reference,
+                "create for a paid trip,",
+                |c| c.create_push_payment(&request, 0),
+            );
             if code.is_some_and(|c| !nothing_recorded(c) && !in_doubt(c)) {
                 self.shared.world().ledger.broken(
                     "P10-remembered",
-                    format!("the trip of {} is paid, and another payment for it is taken", ride.reference),
+                    format!(
+                        "the trip of {} is paid, and another payment for it is taken",
+                        ride.reference
+                    ),
                 );
                 return;
             }
@@ -1095,10 +1154,10 @@ impl Till {
         let mut listed = Vec::new();
         for meter in 0..self.running.len() {
             if !self.start(meter) {
-                self.shared
-                    .world()
-                    .ledger
-                    .broken("P7-nothing-for-ever", format!("meter {meter} does not open, though nothing is wrong any more"));
+                self.shared.world().ledger.broken(
+                    "P7-nothing-for-ever",
+                    format!("meter {meter} does not open, though nothing is wrong any more"),
+                );
                 return listed;
             }
             let Some(running) = &self.running[meter] else {
@@ -1112,7 +1171,10 @@ impl Till {
                 })
             });
             if let Some(Err(report)) = result {
-                self.shared.world().ledger.broken("P7-nothing-for-ever", format!("no list: {report}"));
+                self.shared
+                    .world()
+                    .ledger
+                    .broken("P7-nothing-for-ever", format!("no list: {report}"));
             }
         }
         listed
@@ -1140,7 +1202,8 @@ impl Till {
                 }
                 for (n, meter) in world.meters.iter().enumerate() {
                     if let Some(path) = meter.medium.holds(ride.content.phone.as_bytes()) {
-                        let text = format!("the number of {} is in {path} of meter {n}", ride.reference);
+                        let text =
+                            format!("the number of {} is in {path} of meter {n}", ride.reference);
                         world.ledger.broken("P8-phone-number", text);
                         break;
                     }
@@ -1189,7 +1252,11 @@ impl Till {
             false => self.call(meter, name, "poll", |c| c.poll(name, 8_000)),
         };
         let world = self.shared.world();
-        let truth = world.servers.payments.get(name).map_or(0, |p| p.sums.refunded);
+        let truth = world
+            .servers
+            .payments
+            .get(name)
+            .map_or(0, |p| p.sums.refunded);
         let shown = world
             .ledger
             .ride(name)
@@ -1209,9 +1276,12 @@ impl Till {
         let mut other = ride.clone();
         other.content.amount += 300;
         let request = self.request(&other);
-        let code = self.call(ride.meter, &ride.reference, "create under a closed reference,", |c| {
-            c.create_push_payment(&request, 0)
-        });
+        let code = self.call(
+            ride.meter,
+            &ride.reference,
+            "create under a closed reference,",
+            |c| c.create_push_payment(&request, 0),
+        );
         if code.is_some_and(|c| c != Code::ReferenceInUse.number() && !in_doubt(c)) {
             self.shared.world().ledger.broken(
                 "P10-remembered",

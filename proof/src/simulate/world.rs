@@ -269,7 +269,10 @@ impl World {
                 Result::Answer(answer, date)
             }),
             Next::Fail(id) => {
-                let refused = self.exchanges.get(&id).is_some_and(|x| x.way == Way::Refused);
+                let refused = self
+                    .exchanges
+                    .get(&id)
+                    .is_some_and(|x| x.way == Way::Refused);
                 let now = self.now;
                 self.end(id, |x| Result::Failure {
                     may_have_left: !refused,
@@ -361,8 +364,16 @@ impl World {
             true => rng.between(500, 4_000),
             false => rng.between(20, 200),
         };
-        let there = if slow { rng.between(100, 6_000) } else { rng.between(5, 80) };
-        let back = if slow { rng.between(100, 6_000) } else { rng.between(5, 80) };
+        let there = if slow {
+            rng.between(100, 6_000)
+        } else {
+            rng.between(5, 80)
+        };
+        let back = if slow {
+            rng.between(100, 6_000)
+        } else {
+            rng.between(5, 80)
+        };
         let (now, left_at) = (self.now, self.now + connecting.min(connect));
         let limit_at = now + limit;
         let soon = rng.chance(500);
@@ -516,9 +527,7 @@ impl World {
         };
         if let Some(done) = done {
             if done.op.writes() {
-                self.say(|| {
-                    format!("  == {} of {} carried out", done.op.word(), done.amount)
-                });
+                self.say(|| format!("  == {} of {} carried out", done.op.word(), done.amount));
                 self.carried_out(&done, scene);
             }
         } else if op.is_some_and(Op::writes) {
@@ -565,7 +574,13 @@ impl World {
             return None;
         }
         let refusal = match op {
-            Op::Create => rng.one(&[(400, 7010), (403, 5080), (400, 4070), (500, 3010), (409, 4150)]),
+            Op::Create => rng.one(&[
+                (400, 7010),
+                (403, 5080),
+                (400, 4070),
+                (500, 3010),
+                (409, 4150),
+            ]),
             Op::Capture => rng.one(&[
                 (400, 6080),
                 (400, 6090),
@@ -698,11 +713,12 @@ fn way_words(way: &Way) -> String {
         Way::Refused => " (no connection: nothing leaves)".into(),
         Way::LostBefore => " (lost on the way there)".into(),
         Way::LostAfter => " (its answer will be lost)".into(),
-        Way::Late(d) => format!(" (held back: it arrives {} s after it left, its answer is lost)", d / 1000),
-        Way::Doubled(d) => format!(" (and once more {} s later)", d / 1000),
-        Way::Repeated(d) => format!(
-            " (a gateway loses the answer and repeats it {d} ms later)"
+        Way::Late(d) => format!(
+            " (held back: it arrives {} s after it left, its answer is lost)",
+            d / 1000
         ),
+        Way::Doubled(d) => format!(" (and once more {} s later)", d / 1000),
+        Way::Repeated(d) => format!(" (a gateway loses the answer and repeats it {d} ms later)"),
         Way::Foreign(a, acts) => format!(
             " (something on the way answers {}; the servers {})",
             answer_words(a),
@@ -716,8 +732,9 @@ fn way_words(way: &Way) -> String {
 /// A page of a proxy or a web application firewall, which is not the API's: before or after the servers acted.
 fn foreign(op: Op, rng: &mut Rng) -> Way {
     let status = rng.one(&[
-        400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 421, 422, 423, 424, 425, 426, 428,
-        431, 451, 499, 500, 501, 502, 503, 504, 511, 520, 200, 204, 302, 404, 400, 403,
+        400, 401, 402, 403, 404, 405, 406, 407, 408, 409, 410, 411, 412, 413, 414, 415, 421, 422,
+        423, 424, 425, 426, 428, 431, 451, 499, 500, 501, 502, 503, 504, 511, 520, 200, 204, 302,
+        404, 400, 403,
     ]);
     let body = rng.one(&[
         "<html><head><title>Blocked</title></head><body>Request blocked. Id 8812</body></html>",
@@ -751,12 +768,56 @@ fn nonsense(n: u8, reference: &str, p: &crate::model::servers::Payment) -> Answe
         ..Sums::default()
     };
     let (sums, currency, state) = match n {
-        0 => (Sums { captured: 1, ..Sums::default() }, "NOK", "CREATED"),
-        1 => (Sums { captured: p.amount, ..whole }, "EUR", "AUTHORIZED"),
-        2 => (Sums { refunded: p.amount, ..whole }, "NOK", "AUTHORIZED"),
-        3 => (Sums { authorized: p.amount * 4, captured: p.amount * 4, ..whole }, "NOK", "AUTHORIZED"),
-        4 => (Sums { captured: p.amount, cancelled: p.amount, ..whole }, "NOK", "AUTHORIZED"),
-        _ => (Sums { captured: p.amount, ..whole }, "NOK", "ABORTED"),
+        0 => (
+            Sums {
+                captured: 1,
+                ..Sums::default()
+            },
+            "NOK",
+            "CREATED",
+        ),
+        1 => (
+            Sums {
+                captured: p.amount,
+                ..whole
+            },
+            "EUR",
+            "AUTHORIZED",
+        ),
+        2 => (
+            Sums {
+                refunded: p.amount,
+                ..whole
+            },
+            "NOK",
+            "AUTHORIZED",
+        ),
+        3 => (
+            Sums {
+                authorized: p.amount * 4,
+                captured: p.amount * 4,
+                ..whole
+            },
+            "NOK",
+            "AUTHORIZED",
+        ),
+        4 => (
+            Sums {
+                captured: p.amount,
+                cancelled: p.amount,
+                ..whole
+            },
+            "NOK",
+            "AUTHORIZED",
+        ),
+        _ => (
+            Sums {
+                captured: p.amount,
+                ..whole
+            },
+            "NOK",
+            "ABORTED",
+        ),
     };
     answers::odd_payment(reference, p, sums, true, currency, state)
 }
