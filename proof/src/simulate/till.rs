@@ -1053,6 +1053,10 @@ impl Till {
                 meter.wall_error = 0;
             }
         }
+        // Interrupts stick until a call has returned for them: those of the faults are over too.
+        for running in self.running.iter().flatten() {
+            running.interrupts.clear();
+        }
         let minute = 60_000;
         let pauses = [
             0,
