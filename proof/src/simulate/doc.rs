@@ -74,8 +74,8 @@ seed: `make prove SEED=…` replays it, and tells it again with everything left 
         out,
         "
 They are looked at whenever the servers carry something out, whenever the library shows a payment or returns a code, and once
-more after the faults have ended and 26 hours with settles have passed. Each is shown to be able to fail by a test of the
-books (`cargo test` in `proof/`).
+more after the faults have ended and 26 hours with settles have passed. P1, P2, P3, P4, P7 and P9 are shown to be able to fail
+by tests of the books (`cargo test` in `proof/`).
 
 ### What is presumed
 
