@@ -9,7 +9,7 @@
 #   make bench-webhook   how soon a meter knows, by events and by polling; a thousand meters on one relay
 #   make crash-matrix   kills the library in every moment of a ride; writes docs/crash-matrix.md
 #   make histories, make mutants   random histories of a payment; the library broken on purpose
-#   make prove     the real client in a simulated world; writes docs/proof.md; SEED=… replays one run, RUNS=… says how many
+#   make prove     searches the rules exhaustively, then simulates the real client; writes docs/proof.md; SEED=… replays one run
 #   make screenshot   docs/phone.png, the simulator's page in Chromium
 #   make metrology  docs/metrology.md: symbols, and the system calls of a ride
 #   make clean
@@ -90,7 +90,7 @@ demo:
 	@$(MAKE) --no-print-directory -j2 examples simulator
 	@$(PYTHON) tools/demo.py --build $(BUILD) --simulator $(SIMULATOR)
 
-test: lint test-rust test-simulator test-abi test-doors test-presets test-python test-netns test-relay test-crash test-clients test-schema test-recipes test-browser
+test: lint test-rust test-prove test-simulator test-abi test-doors test-presets test-python test-netns test-relay test-crash test-clients test-schema test-recipes test-browser
 
 lint: | toolchain-tests
 	@sh tools/stage.sh lint sh tools/lint.sh
@@ -246,12 +246,14 @@ mutants: | toolchain
 
 # The real client against a model of servers, network, disk and everybody else; every run follows from a seed.
 RUNS ?= 1000000
-PROVE := cd proof && $(CARGO) run $(CARGO_FLAGS) --release -q -- simulate
+PROVE := cd proof && $(CARGO) run $(CARGO_FLAGS) --release -q --
 .PHONY: prove test-prove
 prove: | toolchain
-	@$(PROVE) $(if $(SEED),--seed $(SEED),--runs $(RUNS) --survey --doc ../docs/proof.md)
+	@$(if $(SEED),$(PROVE) simulate --seed $(SEED),$(PROVE) explore --doc ../docs/proof.md && \
+	  $(CARGO) run $(CARGO_FLAGS) --release -q -- simulate --runs $(RUNS) --survey --doc ../docs/proof.md)
 
-# A minute of it, and the tests of its own books.
+# A part of it for every day, and the tests of its own books.
 test-prove: | toolchain
 	@sh tools/stage.sh "proof: its own tests" sh -c 'cd proof && $(CARGO) test $(CARGO_FLAGS) --release -q'
-	@sh tools/stage.sh "proof: a minute of simulation" sh -c '$(PROVE) --seconds 60 --runs 100000000'
+	@sh tools/stage.sh "proof: quick search" sh -c '$(PROVE) explore --quick && $(CARGO) run $(CARGO_FLAGS) --release -q -- explore --quick --sharp'
+	@sh tools/stage.sh "proof: a minute of simulation" sh -c '$(PROVE) simulate --seconds 60 --runs 100000000'

@@ -688,7 +688,10 @@
 /* Capture all that is reserved. Where a capture or refund is neither proven nor ruled out: go on with that one, under its key. */
 #define VP_DECIDE_CAPTURE 1
 
-/* Release all that is not captured; without any capture, give the payment up. */
+/*
+ * Release all that is not captured; without any capture, give the payment up. VP_ERR_WRONG_STATE while a capture or refund
+ * is neither proven nor ruled out.
+ */
 #define VP_DECIDE_GIVE_UP 2
 
 /* ---- Webhooks ---- */
@@ -1490,6 +1493,8 @@ int32_t vp_create_push_payment(struct vp_client *client,
 /*
  * Step 3: waits for the passenger, at the pace of the poll plan. VP_OK: approved, or over; `next_step` and `verdict` say
  * which. VP_PENDING: the passenger has not acted; come back. Ends early when another thread cancels.
+ *
+ * A payment that is closed is read too, once, and its sums are true then; without an answer VP_OK tells what is known here.
  *
  * With `wait_ms` 0 nothing is sent. Not from a callback. At most `wait_ms` + `request_ms`.
  */

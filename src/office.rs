@@ -15,7 +15,8 @@ use crate::ride::about_payment;
 
 /// Capture all that is reserved. Where a capture or refund is neither proven nor ruled out: go on with that one, under its key.
 pub const VP_DECIDE_CAPTURE: i32 = 1;
-/// Release all that is not captured; without any capture, give the payment up.
+/// Release all that is not captured; without any capture, give the payment up. VP_ERR_WRONG_STATE while a capture or refund
+/// is neither proven nor ruled out.
 pub const VP_DECIDE_GIVE_UP: i32 = 2;
 
 /// What the syncs of the journal have cost since the client was opened: the part of a call's time that has no bound.

@@ -116,6 +116,8 @@ pub unsafe extern "C" fn vp_create_push_payment(
 /// Step 3: waits for the passenger, at the pace of the poll plan. VP_OK: approved, or over; `next_step` and `verdict` say
 /// which. VP_PENDING: the passenger has not acted; come back. Ends early when another thread cancels.
 ///
+/// A payment that is closed is read too, once, and its sums are true then; without an answer VP_OK tells what is known here.
+///
 /// With `wait_ms` 0 nothing is sent. Not from a callback. At most `wait_ms` + `request_ms`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn vp_poll(

@@ -169,6 +169,9 @@ fn what_may_be_ours_after_the_quiet_time_is_for_the_office() {
         Code::WrongState
     );
     assert_eq!(code(&m.client.refund(R, 100, 1, MINUTE)), Code::WrongState);
+    let release = m.client.cancel(R, CancelHow::ReleaseRest, MINUTE);
+    assert_eq!(code(&release), Code::WrongState);
+    assert_eq!(known(&m).verdict, Verdict::AskOffice, "still");
     assert_eq!(m.model.payment(R).captured, PART);
     // The office looks into the portal and says that it is as it should be.
     assert_eq!(

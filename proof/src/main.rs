@@ -1,6 +1,9 @@
-//! The proof: `vp-proof simulate` runs the real client against a simulated world.
+//! The proof: `vp-proof explore` searches the pure rules exhaustively in bounded families, `vp-proof simulate` runs the real
+//! client against a simulated world.
 
+mod explore;
 mod model;
+mod page;
 mod simulate;
 
 use std::process::ExitCode;
@@ -8,6 +11,8 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 vp-proof simulate [--seed N] [--from N] [--runs N] [--seconds N] [--most N] [--survey] [--stories DIR] [--doc FILE] [--only PROPERTY]
                   [--late-capture MINUTES] [--no-threads] [--storm] [--ignore PROPERTY,...] [--trace]
+vp-proof explore [--quick] [--family TEXT] [--menu long] [--faults N] [--inside SECONDS] [--tick SECONDS] [--break NAME] [--sharp]
+                 [--minutes N] [--gigabytes N] [--threads N] [--doc FILE]
 ";
 
 fn main() -> ExitCode {
@@ -20,6 +25,7 @@ fn main() -> ExitCode {
                 return ExitCode::from(2);
             }
         },
+        Some("explore") => return explore::run(&args.collect::<Vec<_>>()),
         _ => {
             eprint!("{USAGE}");
             return ExitCode::from(2);

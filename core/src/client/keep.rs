@@ -150,7 +150,9 @@ impl Client {
                 let r = &p.record;
                 let refunded =
                     r.aggregate.captured > 0 && r.aggregate.refunded >= r.aggregate.captured;
-                r.trip == new.trip && r.closed_at == 0 && !r.is_dead() && !r.given_up && !refunded
+                // Given up, and captured by somebody all the same: paid.
+                let given_up = r.given_up && r.aggregate.captured <= r.aggregate.refunded;
+                r.trip == new.trip && r.closed_at == 0 && !r.is_dead() && !given_up && !refunded
             });
             if alive {
                 return taken(slot.name());

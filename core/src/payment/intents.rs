@@ -190,10 +190,17 @@ impl Record {
                         "nothing was captured: give the payment up instead",
                     ));
                 }
+                if self.captures.iter().chain(&self.refunds).any(|m| m.held) {
+                    return Err(wrong_state(
+                        "a capture or refund is neither proven nor ruled out: decide about it first",
+                    ));
+                }
                 if self.aggregate.reserved() == 0 && self.open_capture().is_none() {
                     return Ok(false);
                 }
-                self.decision.clear();
+                if self.open_movement().is_none() {
+                    self.decision.clear();
+                }
                 self.add_release()?;
                 Ok(true)
             }

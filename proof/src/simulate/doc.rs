@@ -84,6 +84,7 @@ by tests of the books (`cargo test` in `proof/`).
 * The API's own refusal of a create stays the answer to that create.
 * An answer in the shape of the gateway (401, 429) means that this copy of the request was not carried out. Another copy of it
   may have been.
+* What a 429 (`VP_ERR_RATE_LIMITED`) or 6260 (`VP_ERR_FUNDS_UNAVAILABLE`) says is not held against another copy of the request.
 * The disk keeps what it has synced, and says so truly.
 
 ### What can happen
@@ -112,15 +113,7 @@ Not in it: HTTP and TLS bytes, stores of the host's own (`store` hooks), write-o
     out
 }
 
-/// Puts the page into a file, in place of an earlier one.
+/// Puts the section into a file, in place of an earlier one.
 pub fn write(path: &str, figures: &Figures, settings: &Settings) -> std::io::Result<()> {
-    let old = std::fs::read_to_string(path).unwrap_or_else(|_| "# Proof\n\n".into());
-    let page = page(figures, settings);
-    let new = match (old.split_once(BEGIN), old.split_once(END)) {
-        (Some((before, _)), Some((_, after))) => {
-            format!("{before}{}{}", page.trim_end(), after)
-        }
-        _ => format!("{old}{page}"),
-    };
-    std::fs::write(path, new)
+    crate::page::put(path, BEGIN, END, &page(figures, settings))
 }

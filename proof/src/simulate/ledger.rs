@@ -394,6 +394,8 @@ impl Ledger {
         };
         match code {
             0 => asks[place].state = Asked::Proven,
+            // "Funds unavailable" leaves the capture owed and asks the office: presumed is only that the bank keeps to it.
+            -75 => return,
             -89..=-70 => asks[place].state = Asked::Refused,
             _ => return,
         }

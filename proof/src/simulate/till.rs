@@ -353,7 +353,8 @@ impl Till {
             });
             format!("  = {} ({code}){seen}", outcome.report)
         });
-        if nothing_sent(code) {
+        // What a 429 says is about the one copy that it answers.
+        if nothing_sent(code) && outcome.report.code != Code::RateLimited {
             let sent = baton::sent_here().into_iter().find_map(|id| {
                 let x = world.exchanges.get(&id)?;
                 let ours = x.request.op.writes() && x.request.reference == reference;

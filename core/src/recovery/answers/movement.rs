@@ -501,7 +501,10 @@ impl Payment {
     /// and log show nothing goes on being tried.
     pub(super) fn judge_age(&mut self, m: Moment) {
         let since = self.course.tries_of_key.since;
-        let old = since.is_some_and(|since| m.now.mono - since >= DAY_MS);
+        let asked_at = self.record.open_movement().map(|open| open.asked_at);
+        // Across restarts only the wall clock tells; a wrong one lists too early, which stops nothing.
+        let old = since.is_some_and(|since| m.now.mono - since >= DAY_MS)
+            || self.course.loaded && asked_at.is_some_and(|at| m.now.wall - at >= DAY_MS);
         if old && self.open_operation().is_some() && self.record.decision.is_empty() {
             self.record.decision = OPEN_FOR_A_DAY.into();
             self.must_save();
