@@ -519,14 +519,15 @@ fn good_enough(p: &Payment, goal: Goal) -> Option<Report> {
 }
 
 /// The codes that say "nothing was sent" or "surely nothing happened" are never those of a call that has sent something for
-/// this payment. `ReferenceInUse` says neither: it may be what the servers have proven.
+/// this payment. `ReferenceInUse` may be what the servers have proven, `RateLimited` what the gateway has said.
 pub(super) fn keep_word(mut report: Report, p: &Payment, call: &Call) -> Report {
     let group = report.code.group();
     let says_nothing = matches!(
         group,
         Group::CallersMistake | Group::TryAgain | Group::Storage
     );
-    if !call.sent.get() || !says_nothing || report.code == Code::ReferenceInUse {
+    let own_word = matches!(report.code, Code::ReferenceInUse | Code::RateLimited);
+    if !call.sent.get() || !says_nothing || own_word {
         return report;
     }
     if group == Group::Storage {
@@ -542,7 +543,7 @@ pub(super) fn keep_word(mut report: Report, p: &Payment, call: &Call) -> Report 
 /// A request of this step that changes something may have reached those who act on it.
 fn may_have_acted(step: Step, answer: &Answer) -> bool {
     let nothing = match answer {
-        Answer::NotSent(_) | Answer::RateLimited(..) => true,
+        Answer::NotSent(_) => true,
         Answer::Unauthorized(r) => !is_foreign(r),
         _ => false,
     };

@@ -85,6 +85,8 @@ by tests of the books (`cargo test` in `proof/`).
 * An answer in the shape of the gateway (401, 429) means that this copy of the request was not carried out. Another copy of it
   may have been.
 * What a 429 (`VP_ERR_RATE_LIMITED`) or 6260 (`VP_ERR_FUNDS_UNAVAILABLE`) says is not held against another copy of the request.
+* A wall clock that is days wrong, and that nothing contradicts when a payment is closed, may make the memory of its trip end
+  early or late.
 * The disk keeps what it has synced, and says so truly.
 
 ### What can happen
