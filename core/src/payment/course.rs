@@ -176,6 +176,7 @@ impl Course {
         // Without a baseline it was never sent.
         if record.open_movement().is_some_and(|m| m.baseline.is_some()) {
             c.tries_of_key = Tries::loaded(now.mono);
+            c.tries_of_key.stuck = record.has_hasty_key();
         }
         c.stale = true;
         c.loaded = true;

@@ -444,6 +444,21 @@ impl Record {
         capture.or_else(|| self.open_refund().map(|i| &self.refunds[i]))
     }
 
+    /// The key of the open movement may be one that version 0.1.0 took at once after a refusal, which proves nothing of an
+    /// earlier try: the key before it may still act as well, and there is room for both.
+    pub fn has_hasty_key(&self) -> bool {
+        let fits_twice = |m: &Movement| {
+            let a = self.aggregate;
+            let fitted = a.authorized - a.cancelled - m.baseline.unwrap_or(0);
+            fitted >= m.amount.saturating_mul(2)
+        };
+        // That version made no marks.
+        self.create.marks.is_none()
+            && self
+                .open_movement()
+                .is_some_and(|m| m.attempt > 1 && fits_twice(m))
+    }
+
     /// A capture or a refund may still act that was neither proven nor ruled out: no other one, and no release, is sent.
     pub fn key_is_open(&self) -> bool {
         self.captures

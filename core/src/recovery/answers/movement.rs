@@ -448,8 +448,15 @@ impl Payment {
     }
 
     fn after_the_quiet(&mut self, operation: Operation, nothing_moved: bool) {
-        let refused = self.course.tries_of_key.refused.clone();
-        let report = refused.map_or_else(|| Report::new(Code::Refused, "refused"), |r| r.report);
+        let Some(refused) = self.course.tries_of_key.refused.clone() else {
+            // Stuck since it was loaded: see `Record::has_hasty_key`.
+            match (nothing_moved, operation) {
+                (true, Operation::Capture(_)) => self.new_key(operation),
+                _ => self.hold("it was asked for under two keys, and both may be carried out"),
+            }
+            return;
+        };
+        let report = refused.report;
         let is_final = meaning(operation, &report) == Meaning::Final;
         match (nothing_moved, is_final) {
             (true, true) => self.refuse(operation, &report),
