@@ -216,7 +216,7 @@ impl World {
         }
     }
 
-    fn act(
+    pub fn act(
         &mut self,
         op: &str,
         reference: &str,
