@@ -123,6 +123,22 @@ fn in_progress_goes_on_with_its_key() {
     }
 }
 
+/// Wrong if an answer that stays for ten seconds were taken for one that stays for the key: the first request, still being
+/// carried out, would pay beside the one under a new key wherever servers let both through.
+#[test]
+fn in_progress_does_not_open_a_new_key_within_minutes() {
+    for vipps in [0, 6160] {
+        let m = held();
+        for _ in 0..8 {
+            let (status, body) = model::problem(409, vipps);
+            m.model.fault("capture", Fault::Status(status, body));
+        }
+        let o = m.client.capture(R, FARE, 1, true, 10 * MINUTE);
+        assert!(m.model.count("capture") > 8, "{}", o.report);
+        assert_eq!((code(&o), keys(&m, "capture").len()), (Code::Ok, 1));
+    }
+}
+
 #[test]
 fn a_part_has_a_new_key_only_after_the_quiet_time() {
     let m = held();
@@ -296,19 +312,27 @@ fn a_movement_of_others_proves_nothing_of_ours() {
     }
 }
 
+/// Wrong if the baseline were as old as the intent: the portal's refund would count as growth since, and be taken for what may
+/// be ours when the first try is lost.
 #[test]
 fn a_baseline_is_read_right_before_the_first_try() {
-    let m = paid();
-    for _ in 0..3 {
-        m.model.fault("refund", Fault::NotSent);
+    for lost in [false, true] {
+        let m = paid();
+        for _ in 0..3 {
+            m.model.fault("refund", Fault::NotSent);
+        }
+        m.client.refund(R, PART, 1, 200);
+        m.model.world().faults.clear();
+        // Hours later, and the portal was used meanwhile.
+        portal(&m, "refund", PART, "");
+        m.model.clock.advance(3 * 3_600_000);
+        if lost {
+            m.model.fault("refund", Fault::LostBefore);
+        }
+        settle(&m, 2);
+        assert_eq!(m.model.payment(R).refunded, 2 * PART, "{lost}");
+        assert_eq!(known(&m).refunded, 2 * PART, "{lost}");
     }
-    m.client.refund(R, PART, 1, 200);
-    // Hours later, and the portal was used meanwhile.
-    portal(&m, "refund", PART, "");
-    m.model.clock.advance(3 * 3_600_000);
-    settle(&m, 2);
-    assert_eq!(m.model.payment(R).refunded, 2 * PART);
-    assert_eq!(known(&m).refunded, 2 * PART);
 }
 
 #[test]
@@ -669,6 +693,50 @@ fn a_refusal_of_the_new_key_proves_nothing_of_the_old_one() {
     assert_eq!(known(&m).verdict, Verdict::PaidLeave);
 }
 
+/// Wrong if the first read under a new key made its baseline: what the old key did would be taken for others', and the
+/// proven capture for a refused one.
+#[test]
+fn what_the_old_key_did_counts_under_the_new_one() {
+    let m = held();
+    for _ in 0..3 {
+        m.model.fault("capture", Fault::Refuse(409, 4010));
+    }
+    let attempt = || {
+        let record = m.store.get(Shelf::Open, R).unwrap().unwrap();
+        let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+        record["captures"][0]["attempt"].as_u64().unwrap_or(0)
+    };
+    let mut calls = 0;
+    while attempt() < 2 {
+        m.client.capture(R, FARE, 1, true, 500);
+        calls += 1;
+        assert!(calls < 200, "no new key");
+    }
+    assert_eq!(keys(&m, "capture").len(), 1, "not sent yet");
+    // The log does not carry its key.
+    acts_late(&m, "capture", FARE);
+    for e in &mut m.model.world().payments.get_mut(R).unwrap().events {
+        e["idempotencyKey"] = serde_json::Value::Null;
+    }
+    m.client.apply_webhook(R, "CAPTURED", "", MINUTE);
+    settle(&m, 5);
+    assert_eq!(known(&m).verdict, Verdict::PaidLeave);
+    assert_eq!(code(&m.client.capture(R, FARE, 1, true, MINUTE)), Code::Ok);
+    assert_eq!(m.model.payment(R).captured, FARE);
+}
+
+/// Wrong if a page of something on the way were the servers' word: it comes also after they have acted.
+#[test]
+fn a_page_of_something_on_the_way_does_not_make_a_payment_dead() {
+    for status in [400, 402, 403, 404, 409, 413, 451] {
+        let m = Meter::new();
+        let page = "<html>blocked</html>".to_string();
+        m.model.fault("create", Fault::ActThen(status, page));
+        let o = m.client.create_push_payment(&push(R, FARE), MINUTE);
+        assert_eq!(code(&o), Code::Ok, "{status}: {}", o.report);
+    }
+}
+
 #[test]
 fn a_page_that_wants_credentials_does_not_make_a_payment_dead() {
     let m = Meter::new();
@@ -727,6 +795,36 @@ fn what_others_do_to_a_payment_is_told() {
         (p.verdict, p.next_step, p.closed),
         (Verdict::TakeOtherPayment, NextStep::Done, true)
     );
+}
+
+/// Wrong if a payment that was given up, and closed as never created, were at rest whatever the portal does with it.
+#[test]
+fn what_the_portal_captures_after_a_give_up_is_to_be_refunded() {
+    let m = Meter::new();
+    m.model.fault("create", Fault::LostBefore);
+    m.client.create_push_payment(&push(R, FARE), 60);
+    let record = m.store.get(Shelf::Open, R).unwrap().unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    m.client.cancel(R, CancelHow::GiveUp, 13 * MINUTE);
+    assert!(known(&m).closed);
+    let late = model::ServerPayment {
+        state: "CREATED".into(),
+        amount: FARE,
+        metadata: serde_json::json!({"vpmeter-ride": record["ride_id"]}),
+        created_at: vpmeter_core::clock::Clock::monotonic_ms(&*m.model.clock),
+        ..Default::default()
+    };
+    m.model.world().payments.insert(R.into(), late);
+    m.model.approve(R);
+    portal(&m, "capture", FARE, "");
+    m.client.apply_webhook(R, "CAPTURED", "", MINUTE);
+    settle(&m, 1);
+    let p = known(&m);
+    assert_eq!((p.verdict, p.closed), (Verdict::AskOffice, false));
+    assert!(p.reason.contains("refund"), "{}", p.reason);
+    assert_eq!(code(&m.client.refund(R, FARE, 1, MINUTE)), Code::Ok);
+    settle(&m, 1);
+    assert!(known(&m).closed);
 }
 
 #[test]
