@@ -172,7 +172,7 @@ MUTANTS = [
         "core/src/client/exchange.rs",
         "age <= i64::from(self.config.request_ms)",
         "age < i64::MAX - i64::from(self.config.request_ms)",
-        ["histories"],
+        ["under_way"],
     ),
     (
         "a second capture of the same number is another capture",
@@ -384,6 +384,13 @@ MUTANTS = [
         "pub const CREATE_WATCH_MS: i64 = 12 * 60_000;",
         "pub const CREATE_WATCH_MS: i64 = 10 * 60_000;",
         ["money"],
+    ),
+    (
+        "not found counts by when it arrives",
+        "core/src/recovery/answers/create.rs",
+        "if self.course.read_begun >= watched_until && waits {",
+        "if m.now.mono >= watched_until && waits {",
+        ["under_way"],
     ),
     (
         "the doubted create is not asked for again",
