@@ -165,7 +165,7 @@ MUTANTS = [
         "core/src/client/work.rs",
         "                live.errand = Some(errand);",
         "                drop(errand);",
-        ["histories"],
+        ["under_way"],
     ),
     (
         "an answer that arrived long ago is believed",

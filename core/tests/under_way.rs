@@ -5,7 +5,7 @@ mod model;
 use model::{event, push, Fault, Meter};
 use vpmeter_core::clock::Clock;
 use vpmeter_core::journal::Shelf;
-use vpmeter_core::payment::OnApproval;
+use vpmeter_core::payment::{CancelHow, OnApproval};
 
 const R: &str = "trip-0001";
 const FARE: i64 = 24_900;
@@ -18,7 +18,7 @@ fn leave_a_read(m: &Meter) {
         let before = m.model.count("get");
         m.client.settle(30, &mut |_| {});
         // The transport of the model answers every fifth request at once.
-        if m.model.count("get") > before && m.model.world().requests.len() % 5 != 0 {
+        if m.model.count("get") > before && !m.model.world().requests.len().is_multiple_of(5) {
             return;
         }
         m.model.clock.advance(30);
@@ -81,4 +81,22 @@ fn not_found_counts_by_when_it_was_asked_for() {
     m.model.clock.advance(9_000);
     m.client.settle(MINUTE, &mut |_| {});
     assert_eq!(m.model.payment(R).captured, FARE);
+}
+
+/// Wrong if what a call has left under way were as good as not sent: the servers have the payment.
+#[test]
+fn a_create_that_was_left_under_way_was_sent() {
+    let m = Meter::in_pieces();
+    let mut calls = 0;
+    while m.model.count("create") == 0 {
+        m.client.create_push_payment(&push(R, FARE), 30);
+        calls += 1;
+        assert!(calls < 400, "no create");
+    }
+    assert!(!m.model.world().requests.len().is_multiple_of(5));
+    m.model.approve(R);
+    m.client.cancel(R, CancelHow::GiveUp, MINUTE);
+    m.client.settle(MINUTE, &mut |_| {});
+    let s = m.model.payment(R);
+    assert_eq!((s.captured, s.cancelled), (0, FARE));
 }
