@@ -107,7 +107,7 @@ impl Record {
     fn check_beyond_doubt(&self) -> Result<(), Report> {
         match self.is_doubtful() {
             true => Err(wrong_state(
-                "the newest version of the record was lost: nothing is done on the strength of an older one",
+                "it is in doubt what was asked for or whose payment it is: only vp_decide goes on",
             )),
             false => Ok(()),
         }
@@ -212,7 +212,9 @@ impl Record {
         if self.decision.is_empty() {
             return Err(wrong_state("nothing waits for a decision"));
         }
-        if !std::mem::take(&mut self.doubt).is_empty() && self.aggregate.reserved() == 0 {
+        let doubtful = !std::mem::take(&mut self.doubt).is_empty();
+        let at_rest = self.aggregate.reserved() == 0 && self.state != State::Created;
+        if doubtful && at_rest {
             // Nothing is left to capture or to release: what is recorded goes on.
             self.decision.clear();
             return Ok(None);

@@ -197,7 +197,7 @@ fn next_of_money(p: &Payment, goal: Goal, now: Now) -> Step {
     if r.release_owed() {
         return write_gate(p, now, Operation::Release);
     }
-    if r.is_called_off() {
+    if r.withdraw.as_ref().is_some_and(|w| w.progress.is_owed()) {
         return write_gate(p, now, Operation::Withdraw);
     }
     match r.state {

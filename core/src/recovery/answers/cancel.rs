@@ -1,7 +1,7 @@
 //! The answers to the two cancels. They are proven by state and sums alone, and may be tried anew after any answered refusal.
 
 use super::{unknown, Moment};
-use crate::error::{Code, Report};
+use crate::error::{Code, Group, Report};
 use crate::payment::{Cancel, Operation, Payment, Progress, Refusal, Unsaved};
 use crate::reference::KeyOf;
 use crate::retry::{after_cancel, bad_answer, is_foreign, AfterCancel, Answer};
@@ -59,7 +59,11 @@ impl Payment {
             }
             AfterCancel::Blocked => {
                 self.next_cancel(operation);
-                self.stop(report);
+                self.stop(match report.code.group() {
+                    Group::Configuration => report,
+                    // It stays owed: not refused.
+                    _ => unknown(report),
+                });
             }
             AfterCancel::NewAttempt => {
                 self.next_cancel(operation);

@@ -215,6 +215,7 @@ impl Payment {
                 self.take(&seen, m);
                 self.record.decision =
                     "approved, and nothing shows whether this payment is ours".into();
+                self.record.doubt = "nothing shows whether this payment is ours".into();
                 self.record.withdraw = None;
                 self.record.release = None;
             }

@@ -4,11 +4,11 @@
 //! and nothing else of this payment moves money. The rules are numbered in `docs/money.md`.
 
 use super::{unknown, Moment};
-use crate::error::{Cause, Code, Report};
+use crate::error::{Cause, Code, Group, Report};
 use crate::payment::{Lost, Movement, Operation, Payment, Progress, Refusal, Unsaved};
 use crate::reference::KeyOf;
 use crate::retry::{bad_answer, is_foreign, meaning, Answer, Meaning};
-use crate::vipps::epayment::Event;
+use crate::vipps::epayment::{Event, PaymentAnswer};
 
 /// A capture may be sent under a new key only after no try of the old one was sent for this time, milliseconds. What still
 /// waits somewhere on the way is then taken to be dead: kernels give a connection up after at most about 15 minutes but are
@@ -69,7 +69,8 @@ impl Payment {
                     let tries = &mut self.course.tries_of_key;
                     tries.left(now);
                     tries.unanswered = true;
-                    tries.accepted = true;
+                    // A page of something on the way is JSON too.
+                    tries.accepted |= says_something(&seen);
                     // What the log says of a failure is not taken back by a 2xx.
                     tries.refused = tries.refused.take().filter(|r| r.report.http_status == 0);
                     self.take(&seen, m);
@@ -263,7 +264,9 @@ impl Payment {
         let mut total: i64 = 0;
         for event in events.iter().filter(|e| e.name == name) {
             let ours = keys.contains(&event.idempotency_key);
-            log.ours |= ours && event.success;
+            // One of our key and of another amount makes no sense: nothing is taken from it.
+            let fits = event.amount == amount || event.amount == 0;
+            log.ours |= ours && event.success && fits;
             log.failed |= ours && !event.success;
             if !event.success {
                 continue;
@@ -422,7 +425,9 @@ impl Payment {
 
     fn pause_or_stop(&mut self, means: Meaning, report: Report, m: Moment) {
         match means {
-            Meaning::Blocked => self.stop(report),
+            Meaning::Blocked if report.code.group() == Group::Configuration => self.stop(report),
+            // It stays owed: not refused.
+            Meaning::Blocked => self.stop(unknown(report)),
             Meaning::InProgress => {
                 self.step_back(unknown(report).because(Cause::Locked), None, m);
             }
@@ -564,6 +569,11 @@ impl Payment {
         self.course.last = Some(report);
         self.operation_over(Unsaved::Must);
     }
+}
+
+/// It is about a payment: it has a reference, a state or a sum.
+fn says_something(seen: &PaymentAnswer) -> bool {
+    seen.reference.is_some() || seen.state.is_some() || !seen.sums.is_empty()
 }
 
 /// A refusal that is true of every copy of the request, whichever the servers carry out first: the period is over, only the

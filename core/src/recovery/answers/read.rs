@@ -1,7 +1,7 @@
 //! The answer to a read of the payment or of its event log.
 
 use super::{unreadable, Moment};
-use crate::error::{Cause, Code, Report};
+use crate::error::{Cause, Code, Group, Report};
 use crate::payment::{Aggregate, Cancel, Payment, Progress, Refusal, State, Unsaved};
 use crate::poll::PollPlan;
 use crate::recovery::{Goal, CREATE_WATCH_MS};
@@ -36,7 +36,8 @@ impl Payment {
                 self.not_found(report, goal, m);
                 self.told_was_read(self.what_is_seen() != before, m.now.mono);
             }
-            Answer::Unauthorized(report) | Answer::Refused(report) => self.stop(report),
+            Answer::Unauthorized(report) => self.stop(report),
+            Answer::Refused(report) => self.stop(not_readable(report)),
             Answer::RateLimited(report, asked) => {
                 self.course.poll_every = (self.course.poll_every * 2).min(30_000);
                 self.course.next_poll = m.now.mono + self.course.poll_every;
@@ -170,7 +171,10 @@ impl Payment {
                     progress: Progress::Owed,
                 });
             }
-            _ => r.decision = "it was over, and the servers say that it is alive".into(),
+            _ => {
+                r.decision = "it was over, and the servers say that it is alive".into();
+                r.doubt = "the driver was told that it is over".into();
+            }
         }
         self.must_save();
     }
@@ -287,7 +291,8 @@ impl Payment {
                 }
                 None => self.step_back(unreadable(), None, m),
             },
-            Answer::Unauthorized(r) | Answer::Refused(r) | Answer::NotFound(r) => self.stop(r),
+            Answer::Unauthorized(r) => self.stop(r),
+            Answer::Refused(r) | Answer::NotFound(r) => self.stop(not_readable(r)),
             Answer::RateLimited(r, asked) => self.step_back(r, asked, m),
             Answer::Locked(mut r, asked) => {
                 r.code = Code::Unavailable;
@@ -301,4 +306,12 @@ impl Payment {
         }
         self.judge_age(m);
     }
+}
+
+/// A refused read: it says nothing of what the call works for, which is neither refused nor the caller's mistake.
+fn not_readable(mut report: Report) -> Report {
+    if report.code.group() != Group::Configuration {
+        report.code = Code::Unavailable;
+    }
+    report
 }

@@ -34,10 +34,18 @@ pub(super) fn contradiction(record: &Record, seen: &PaymentAnswer) -> Option<Str
         return Some(format!("{refunded} refunded of {captured} captured"));
     }
     match seen.state {
-        None | Some(State::Authorized) => None,
+        Some(State::Authorized) => None,
+        // Money moves of an approved payment only. Which this answer does not say, and no other has.
+        None if record.state != State::Authorized && gone != Some(0) => Some(format!(
+            "{captured} captured and {cancelled} cancelled of a payment that is not known to be approved"
+        )),
+        None => None,
         Some(state) if captured > 0 || refunded > 0 => Some(format!(
             "{captured} captured and {refunded} refunded of a payment that is {state:?}"
         )),
+        Some(State::Created) if cancelled > 0 => {
+            Some(format!("{cancelled} cancelled of a payment that waits"))
+        }
         Some(State::Created) => None,
         // Cancelled before the approval: nothing was reserved, and the whole amount is cancelled. Declined and expired: nothing
         // is reserved either.
