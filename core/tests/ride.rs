@@ -1017,3 +1017,33 @@ fn a_wall_clock_that_jumps_changes_no_decision() {
     m.model.clock.jump_wall(800 * 24 * 3_600_000);
     assert_eq!(code(&m.client.capture(R, FARE, 1, true, MINUTE)), Code::Ok);
 }
+
+/// A tombstone keeps no receipt. The payment turns out to be alive, and the receipt is asked for again: it is posted, and the
+/// call comes to its end.
+#[test]
+fn the_receipt_of_a_payment_that_is_alive_again_is_posted() {
+    let m = Meter::new();
+    let mut p = push(R, FARE);
+    p.receipt = Some(receipt(FARE));
+    m.model.fault("create", Fault::LostBefore);
+    m.client.create_push_payment(&p, 60);
+    let record = m.store.get(vpmeter_core::journal::Shelf::Open, R);
+    let record: serde_json::Value = serde_json::from_slice(&record.unwrap().unwrap()).unwrap();
+    m.client.cancel(R, CancelHow::IfNotApproved, 13 * MINUTE);
+    let late = model::ServerPayment {
+        state: "CREATED".into(),
+        amount: FARE,
+        metadata: serde_json::json!({"vpmeter-ride": record["ride_id"]}),
+        created_at: vpmeter_core::clock::Clock::monotonic_ms(&*m.model.clock),
+        ..Default::default()
+    };
+    m.model.world().payments.insert(R.into(), late);
+    m.model.approve(R);
+    m.client.poll(R, MINUTE);
+    // Nothing goes on before the office has decided; the call ends all the same.
+    m.client.post_receipt(R, &receipt(FARE), MINUTE);
+    let decision = vpmeter_core::payment::Decision::Capture;
+    assert_eq!(code(&m.client.decide(R, decision, MINUTE)), Code::Ok);
+    m.client.settle(MINUTE, &mut |_| {});
+    assert_eq!(m.model.payment(R).receipts_posted, 1);
+}

@@ -313,10 +313,11 @@ impl Client {
         }
         let mut live = slot.lock();
         live.in_step = false;
-        live.payment.course.blocked = Some(Report::new(
-            Code::Internal,
-            "the record lacks what this step needs",
-        ));
+        let lacks = Report::new(Code::Internal, "the record lacks what this step needs");
+        if matches!(step, Step::PostReceipt | Step::ReadOrder) {
+            live.payment.course.receipt_blocked = Some(lacks.clone());
+        }
+        live.payment.course.blocked = Some(lacks);
         true
     }
 

@@ -375,8 +375,13 @@ impl Record {
                     "the payment has another receipt already; receipts cannot be changed",
                 ));
             }
-            let changed = known.planned && !planned;
+            let mut changed = known.planned && !planned;
             known.planned &= planned;
+            if known.progress.is_owed() && known.body.is_none() {
+                // Of a payment that was closed, and is alive after all.
+                known.body = Some(body);
+                changed = true;
+            }
             return Ok(changed);
         }
         let ceiling = self.amount;

@@ -84,6 +84,7 @@ by tests of the books (`cargo test` in `proof/`).
 * The API's own refusal of a create stays the answer to that create.
 * An answer in the shape of the gateway (401, 429) means that this copy of the request was not carried out. Another copy of it
   may have been.
+* A refusal with a definite code (5100, 6100, 6140, 6200, 6210, 6220) is true of every later copy of the request.
 * What a 429 (`VP_ERR_RATE_LIMITED`) or 6260 (`VP_ERR_FUNDS_UNAVAILABLE`) says is not held against another copy of the request.
 * A wall clock that is days wrong, and that nothing contradicts when a payment is closed, may make the memory of its trip end
   early or late.
@@ -105,7 +106,7 @@ by tests of the books (`cargo test` in `proof/`).
   part captures and refunds; three kinds of cancel; receipts; settle; workers; decisions; restarts; moves to another meter; calls
   stopped, interrupted and given up in a tick; two threads at once.
 
-Not in it: HTTP and TLS bytes, stores of the host's own (`store` hooks), write-offs, split trips, currencies other than NOK.
+Not in it: P5 for two threads on one payment, HTTP and TLS bytes, stores of the host's own (`store` hooks), write-offs, split trips, currencies other than NOK.
 {END}
 ",
         minutes(b.capture),

@@ -357,8 +357,12 @@ impl Till {
             });
             format!("  = {} ({code}){seen}", outcome.report)
         });
-        // What a 429 says is about the one copy that it answers.
-        if nothing_sent(code) && outcome.report.code != Code::RateLimited {
+        // What a 429 says is about the one copy that it answers. Of two threads on one payment it is not told here which call
+        // an exchange belongs to.
+        if nothing_sent(code)
+            && !what.starts_with("thread")
+            && outcome.report.code != Code::RateLimited
+        {
             let sent = baton::sent_here().into_iter().find_map(|id| {
                 let x = world.exchanges.get(&id)?;
                 let ours = x.request.op.writes() && x.request.reference == reference;

@@ -616,9 +616,13 @@ impl World {
                 (500, 3010),
             ]),
         };
-        if rng.chance(700) {
-            // What they refuse once they often refuse for a while.
-            let until = self.now + rng.time(20 * 60_000);
+        let definite = matches!(refusal.1, 5100 | 6100 | 6140 | 6200 | 6210);
+        if definite || rng.chance(700) {
+            // What they refuse once they often refuse for a while, and what says "never" for good.
+            let until = match definite {
+                true => i64::MAX,
+                false => self.now + rng.time(20 * 60_000),
+            };
             let name = (request.reference.clone(), op);
             self.spells.insert(name, (until, refusal));
         }
