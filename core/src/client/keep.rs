@@ -183,9 +183,13 @@ impl Client {
     fn closed_trips(&self) -> Result<&ClosedTrips, Report> {
         self.closed_trips.get_or_try_init(|| {
             let mut trips = HashMap::new();
+            let mut unreadable = None;
             self.doors
                 .store
                 .each(Shelf::Closed, &mut |name, what| {
+                    if let Found::Unreadable(why) = &what {
+                        unreadable = Some(format!("{name}: {why}"));
+                    }
                     if let Found::Record(bytes) = what {
                         if let Ok(record) = read_record(name, &bytes) {
                             note_paid_trip(&mut trips, &record, record.closed_at);
@@ -194,7 +198,11 @@ impl Client {
                     true
                 })
                 .map_err(|e| e.report())?;
-            Ok(Mutex::new(trips))
+            // It may be of the very trip: nothing is asked for, and looked at again by the next call.
+            match unreadable {
+                Some(why) => Err(StoreError::Broken(why).report()),
+                None => Ok(Mutex::new(trips)),
+            }
         })
     }
 

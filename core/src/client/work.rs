@@ -190,7 +190,13 @@ impl Client {
                     Ok((p.record.ask_cancel(CancelHow::GiveUp)?, Goal::Released))
                 }) {
                     Ok(g) => goal = g,
-                    Err(report) => return report,
+                    // What the call was made for is on disk, and goes on.
+                    Err(mut report) => {
+                        if report.code == Code::WrongState {
+                            report.code = Code::Pending;
+                        }
+                        return report;
+                    }
                 }
             }
             let version = slot.lock().version;

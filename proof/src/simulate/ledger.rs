@@ -118,6 +118,10 @@ pub struct Ledger {
     pub ignored: Vec<String>,
     /// A disk fault happened: what is best effort may fail.
     pub disk_failed: bool,
+    /// A meter's wall clock was days ahead or behind: what closed then may bear a wrong time.
+    pub wall_was_wrong: bool,
+    /// Payments whose refunds the servers refuse for good.
+    pub refunds_refused: Vec<String>,
 }
 
 impl Ledger {
@@ -178,7 +182,10 @@ impl Ledger {
                             (now - at) / 1000
                         ),
                     ));
-                } else if let Some(other) = self.paid_otherwise(ride, servers) {
+                } else if let Some(other) = self
+                    .paid_otherwise(ride, servers)
+                    .filter(|_| !self.wall_was_wrong)
+                {
                     broken = Some((
                         "P1-charged-more",
                         format!(
@@ -356,7 +363,7 @@ impl Ledger {
                 let one = ride.refunds.len() == 1 && !ride.refunds[0].doubtful;
                 // Where others left too little, it was refused in a settle, and no call has heard of it.
                 let room = p.sums.authorized - p.sums.cancelled - p.sums.refunded;
-                let one = one && room >= asked;
+                let one = one && room >= asked && !self.refunds_refused.contains(name);
                 if p.moved(Op::Refund, By::Client) == 0 && one {
                     broken.push((
                         "P7-nothing-for-ever",

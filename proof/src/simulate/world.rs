@@ -620,7 +620,12 @@ impl World {
         if definite || rng.chance(700) {
             // What they refuse once they often refuse for a while, and what says "never" for good.
             let until = match definite {
-                true => i64::MAX,
+                true => {
+                    if op == Op::Refund {
+                        self.ledger.refunds_refused.push(request.reference.clone());
+                    }
+                    i64::MAX
+                }
                 false => self.now + rng.time(20 * 60_000),
             };
             let name = (request.reference.clone(), op);
