@@ -20,8 +20,17 @@ const CLOSED_IN_MEMORY: usize = 32;
 /// A trip whose payment was captured less than this ago has been paid; later the number may have started again.
 const TRIP_MEMORY_MS: i64 = 24 * 3_600_000;
 
-/// Trips paid lately: trip -> (reference, when it was closed).
-pub(super) type ClosedTrips = Mutex<HashMap<String, (String, i64)>>;
+/// Trips paid lately.
+pub(super) type ClosedTrips = Mutex<HashMap<Box<str>, PaidTrip>>;
+
+/// What has paid a trip.
+pub(super) struct PaidTrip {
+    reference: Box<str>,
+    /// When it was closed, Unix milliseconds.
+    closed_at: i64,
+    /// The same in this process, monotonic milliseconds: no wall clock makes it forget that.
+    here: Option<i64>,
+}
 
 /// What became of a new payment.
 pub(super) enum Kept {
@@ -160,23 +169,17 @@ impl Client {
         }
         let closed = self.closed_trips()?;
         let closed = closed.lock().unwrap_or_else(PoisonError::into_inner);
-        match closed.get(&new.trip) {
-            Some((reference, at)) if self.doors.clock.may_be_within(*at, TRIP_MEMORY_MS) => {
-                taken(reference)
-            }
-            _ => self.paid_here(&new.trip).map_or(Ok(()), |r| taken(&r)),
-        }
-    }
-
-    /// The payment that has paid a trip in this process, less than [`TRIP_MEMORY_MS`] ago by the monotonic clock.
-    fn paid_here(&self, trip: &str) -> Option<String> {
         let now = self.doors.clock.monotonic_ms();
-        let mut paid = self
-            .paid_here
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        paid.retain(|_, (_, at)| now.saturating_sub(*at) < TRIP_MEMORY_MS);
-        paid.get(trip).map(|(reference, _)| reference.clone())
+        let lately = |p: &PaidTrip| {
+            let here = p
+                .here
+                .is_some_and(|at| now.saturating_sub(at) < TRIP_MEMORY_MS);
+            here || self.doors.clock.may_be_within(p.closed_at, TRIP_MEMORY_MS)
+        };
+        match closed.get(new.trip.as_str()) {
+            Some(paid) if lately(paid) => taken(&paid.reference),
+            _ => Ok(()),
+        }
     }
 
     /// Trips that were paid, read from the tombstones once, when a trip is first asked for.
@@ -192,7 +195,7 @@ impl Client {
                     }
                     if let Found::Record(bytes) = what {
                         if let Ok(record) = read_record(name, &bytes) {
-                            note_paid_trip(&mut trips, &record, record.closed_at);
+                            note_paid_trip(&mut trips, &record, None);
                         }
                     }
                     true
@@ -201,7 +204,16 @@ impl Client {
             // It may be of the very trip: nothing is asked for, and looked at again by the next call.
             match unreadable {
                 Some(why) => Err(StoreError::Broken(why).report()),
-                None => Ok(Mutex::new(trips)),
+                None => {
+                    let here = std::mem::take(
+                        &mut *self
+                            .paid_here
+                            .lock()
+                            .unwrap_or_else(PoisonError::into_inner),
+                    );
+                    trips.extend(here);
+                    Ok(Mutex::new(trips))
+                }
             }
         })
     }
@@ -314,16 +326,11 @@ impl Client {
                 Shelf::Open => self.doors.store.forget_older(Shelf::Open, &name),
                 Shelf::Closed => drop(self.doors.store.remove(Shelf::Open, &name)),
             }
-            if let Some(trips) = self.closed_trips.get() {
-                let mut trips = trips.lock().unwrap_or_else(PoisonError::into_inner);
-                note_paid_trip(&mut trips, &tombstone, tombstone.closed_at);
-            }
-            let mut paid = self
-                .paid_here
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            note_paid_trip(&mut paid, &tombstone, self.doors.clock.monotonic_ms());
-            drop(paid);
+            let here = Some(self.doors.clock.monotonic_ms());
+            let trips = self.closed_trips.get().unwrap_or(&self.paid_here);
+            let mut trips = trips.lock().unwrap_or_else(PoisonError::into_inner);
+            note_paid_trip(&mut trips, &tombstone, here);
+            drop(trips);
             *record = tombstone;
         } else if live.payment.course.unsaved == Unsaved::Must {
             self.put_open(record)
@@ -388,16 +395,24 @@ fn same_but_for_counters(old: &Snapshot, new: &Snapshot) -> bool {
     old == *new
 }
 
-fn note_paid_trip(trips: &mut HashMap<String, (String, i64)>, record: &Record, at: i64) {
+fn note_paid_trip(trips: &mut HashMap<Box<str>, PaidTrip>, record: &Record, here: Option<i64>) {
     let paid = record.aggregate.captured > record.aggregate.refunded;
     let name = record.reference.as_str();
     if record.trip.is_empty() || record.part {
         return;
     }
     if paid {
-        trips.insert(record.trip.clone(), (name.to_string(), at));
-    } else if trips.get(&record.trip).is_some_and(|(of, _)| of == name) {
-        trips.remove(&record.trip);
+        let paid = PaidTrip {
+            reference: name.into(),
+            closed_at: record.closed_at,
+            here,
+        };
+        trips.insert(record.trip.as_str().into(), paid);
+    } else if trips
+        .get(record.trip.as_str())
+        .is_some_and(|p| *p.reference == *name)
+    {
+        trips.remove(record.trip.as_str());
     }
 }
 

@@ -116,8 +116,8 @@ pub struct Client {
     token: TokenDesk,
     /// What is kept of the time, and by which time tombstones are old.
     age: Mutex<age::Age>,
-    /// Trips that were paid in this process: no clock makes it forget them.
-    paid_here: Mutex<HashMap<String, (String, i64)>>,
+    /// Trips that were paid in this process before the tombstones were read for `closed_trips`.
+    paid_here: ClosedTrips,
     /// Counts what was asked for, so that a worker that waits sees it.
     asked: AtomicU64,
     tally: told::Tally,
