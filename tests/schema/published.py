@@ -206,6 +206,8 @@ def differences(simulator):
             body = answer.json()
             for issue in body.get("extraDetails") or body.get("invalidParams") or []:
                 known = issue["name"] == "ErrorCode" or any(re.search(pattern, issue["name"]) for pattern, _ in STRICTER)
+                # `format: int64` is published; the tester draws larger numbers all the same.
+                known = known or issue["reason"].rstrip(".").endswith((f" {-2**63}", f" {2**63 - 1}"))
                 if not known:
                     found.setdefault((path, issue["name"], issue["reason"]), case.body)
 
